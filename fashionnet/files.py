@@ -1,0 +1,36 @@
+"""Write files so that a reader, or a kill, only ever meets the old one or the new one whole."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from fashionnet.errors import RequestError
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file beside its place and rename it into it; RequestError where that fails."""
+    try:
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+        new = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            new.chmod(mode)
+            new.replace(path)
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise RequestError(
+            f"cannot write {path}: {(error.strerror or str(error)).lower()}"
+        ) from error
+
+
+def _umask() -> int:
+    # The mask can only be read by setting it.
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
