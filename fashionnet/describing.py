@@ -1,0 +1,98 @@
+"""Photos to Fashion Vectors: read and decode ahead while the network works."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from fashionnet.network.trunk import IMAGE_SIZE
+from fashionnet.photos import Image, UnreadablePhotoError, decode, fingerprint, read_bytes, resize
+from fashionnet.schema import Schema
+from fashionnet.vectors import FashionVectors
+
+DECODING_THREADS = 2
+PHOTOS_AHEAD = 16
+
+
+class Network(Protocol):
+    """What describes images: `fashionnet.network.compiled.CompiledNetwork`."""
+
+    schema: Schema
+    fingerprint: str
+    embedding_size: int
+
+    def describe(self, images: "Iterator[Image]") -> FashionVectors:
+        """Return one Fashion Vector for each image."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A photo that could not be used, and why."""
+
+    photo: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Described:
+    """What came of some photos.
+
+    Attributes:
+        photos: those that could be read, in the order given.
+        fingerprints: the SHA-256 of each one's file.
+        vectors: a row for each of `photos`.
+        left_out: the others.
+    """
+
+    photos: list[Path]
+    fingerprints: list[str]
+    vectors: FashionVectors
+    left_out: list[LeftOut]
+
+
+def read_for_network(photo: Path) -> tuple[str, Image]:
+    """Return a photo's SHA-256 and its image at the network's size; UnreadablePhotoError."""
+    data = read_bytes(photo)
+    return fingerprint(data), resize(decode(data, IMAGE_SIZE), IMAGE_SIZE, IMAGE_SIZE)
+
+
+def describe_photos(
+    network: Network,
+    photos: Sequence[Path],
+    advance: Callable[[int], None] = lambda count: None,
+) -> Described:
+    """Describe photos; unreadable ones are left out with the reason.
+
+    `advance` is called with 1 after each photo was handed to the network or left out.
+    Memory does not grow with the number of photos beyond the Fashion Vectors themselves.
+    """
+    readable: list[Path] = []
+    fingerprints: list[str] = []
+    left_out: list[LeftOut] = []
+
+    def images() -> Iterator[Image]:
+        for photo, pending in _read_ahead(photos):
+            try:
+                sha256, image = pending.result()
+            except UnreadablePhotoError as error:
+                left_out.append(LeftOut(photo, str(error)))
+            else:
+                readable.append(photo)
+                fingerprints.append(sha256)
+                yield image
+            advance(1)
+
+    vectors = network.describe(images())
+    return Described(readable, fingerprints, vectors, left_out)
+
+
+def _read_ahead(photos: Sequence[Path]) -> Iterator[tuple[Path, Future[tuple[str, Image]]]]:
+    with ThreadPoolExecutor(DECODING_THREADS) as threads:
+        waiting: deque[tuple[Path, Future[tuple[str, Image]]]] = deque()
+        for photo in photos:
+            waiting.append((photo, threads.submit(read_for_network, photo)))
+            if len(waiting) > PHOTOS_AHEAD:
+                yield waiting.popleft()
+        yield from waiting

@@ -1,0 +1,1 @@
+"""The network: VGG16 with a head for each attribute; training it, keeping it, running it."""

@@ -1,0 +1,83 @@
+"""The model card: what a model folder holds, how it came about and how good it is."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fashionnet.network.folder import Model
+
+SOURCES = """## Sources and licences
+
+- Frozen layers, and the values the others started from: VGG16 trained on ImageNet, VGG team,
+  University of Oxford, CC BY 4.0 (Simonyan and Zisserman, arXiv 1409.1556).
+- What was trained here is under the licence of FashionNet, Apache-2.0; the licence of the labelled
+  photos is their owner's.
+"""
+
+
+def write_model_card(folder: Path, model: Model) -> None:
+    """Write README.md from the model, training.json and the heads' figures in its folder."""
+    records = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    notes = folder / "sources.md"
+    sources = notes.read_text(encoding="utf-8") if notes.exists() else SOURCES
+    text = "\n".join(
+        [
+            f"# Model {model.fingerprint}",
+            "",
+            "A FashionNet model: VGG16 with a softmax head for each attribute. It gives a photo of",
+            "an upper-body garment or dress one class an attribute, its Fashion Vector.",
+            "",
+            "## Figures on held-out test photos",
+            "",
+            *_figures(folder, model),
+            "",
+            "## How it was trained",
+            "",
+            *(line for record in records for line in _record(record)),
+            sources,
+        ]
+    )
+    (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def _figures(folder: Path, model: Model) -> list[str]:
+    lines = [
+        "| head | photos | accuracy (95% interval) | macro-F1 (95% interval) | calibration error |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for head in model.heads:
+        figures = json.loads((folder / "figures" / head / "figures.json").read_text("utf-8"))
+        lines.append(
+            f"| {head} | {figures['count']} | {_interval(figures['accuracy'])} "
+            f"| {_interval(figures['macro_f1'])} "
+            f"| {figures['expected_calibration_error']:.3f} |"
+        )
+    return [
+        *lines,
+        "",
+        "Precision and recall of each class, the confusion matrix and the history of the training",
+        "are in `figures/<head>/`; which photo was in which part is in `split-<branch>.csv`.",
+    ]
+
+
+def _interval(figure: dict[str, float]) -> str:
+    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
+
+
+def _record(record: dict[str, Any]) -> list[str]:
+    split, data = record["split"], record["data"]
+    grouped = f", groups of `{split['grouped_by']}` kept whole" if split["grouped_by"] else ""
+    versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
+    recipe = ", ".join(f"{name} {value}" for name, value in record["recipe"].items())
+    return [
+        f"Heads {', '.join(record['heads'])}:",
+        "",
+        f"- command: `{record['command']}`",
+        f"- photos: {data['photos']}, fingerprint {data['photos_fingerprint']}; labels "
+        f"{data['labels_fingerprint']}; trunk weights {data['trunk_weights_fingerprint']}",
+        f"- split: {split['train']} training, {split['validation']} validation and {split['test']} "
+        f"test photos, seed {split['seed']}, near-duplicates kept together{grouped}",
+        f"- recipe: {recipe}",
+        f"- versions: {versions}",
+        "",
+    ]

@@ -1,0 +1,109 @@
+"""What frozen layers compute for a photo: computed once, kept on disk for every later run."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashionnet.network.trunk import IMAGE_SIZE, Weights
+from fashionnet.network.views import draw_view
+from fashionnet.photos import Image, decode, fingerprint, read_bytes, resize
+
+Engine = Callable[[Iterator[Image]], Iterator[list[NDArray[np.float32]]]]
+"""From images to, for each, the input of the first unfrozen block and the trunk's pooled output."""
+
+PHOTOS_AT_ONCE = 64
+
+
+def default_cache() -> Path:
+    """Return the folder where frozen features are kept unless another is named."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "fashionnet" / "frozen"
+
+
+@dataclass(frozen=True)
+class FrozenFeatures:
+    """Features of views of photos, one file for each view, keyed by content.
+
+    Attributes:
+        folder: where they are kept; the trunk's weights and the cut are part of its name.
+        seed: of the views.
+        engine: computes what is missing.
+        keep_cut: false where nothing is frozen, so that the block's input is the image itself.
+    """
+
+    folder: Path
+    seed: int
+    engine: Engine
+    keep_cut: bool
+
+    @classmethod
+    def of_trunk(
+        cls, cache: Path, weights: Weights, first_block: str, seed: int, engine: Engine
+    ) -> "FrozenFeatures":
+        """Keep features under a name that changes with the trunk's weights and the cut."""
+        arrays = (np.ascontiguousarray(weights[name]) for name in sorted(weights))
+        content = b"".join(array.tobytes() for array in arrays)
+        name = f"{fingerprint(content)[:16]}-{first_block}-seed{seed}"
+        return cls(cache / name, seed, engine, keep_cut=first_block != "block1")
+
+    def compute(
+        self,
+        photos: Sequence[Path],
+        keys: Sequence[str],
+        views: int,
+        advance: Callable[[int], None],
+    ) -> None:
+        """Make sure that views 0 to `views` - 1 of the photos, known by SHA-256, are kept.
+
+        Every view that was finished stays, whenever this is interrupted.
+        """
+        wanted = [
+            (photo, key, view)
+            for view in range(views)
+            for photo, key in zip(photos, keys, strict=True)
+        ]
+        missing = [task for task in wanted if not self._path(task[1], task[2], "pooled").exists()]
+        advance(len(wanted) - len(missing))
+
+        def images() -> Iterator[Image]:
+            with ThreadPoolExecutor(2) as threads:
+                for start in range(0, len(missing), PHOTOS_AT_ONCE):
+                    chunk = missing[start : start + PHOTOS_AT_ONCE]
+                    yield from threads.map(lambda task: self.image(*task), chunk)
+
+        for (_, key, view), (cut, pooled) in zip(missing, self.engine(images()), strict=True):
+            if self.keep_cut:
+                _write(self._path(key, view, "cut"), cut)
+            _write(self._path(key, view, "pooled"), pooled)
+            advance(1)
+
+    def image(self, photo: Path, key: str, view: int) -> Image:
+        """Return one view of a photo, as the network takes it."""
+        image = resize(decode(read_bytes(photo), IMAGE_SIZE), IMAGE_SIZE, IMAGE_SIZE)
+        return draw_view(image, view, self.seed + int(key[:8], 16))
+
+    def cut(self, photo: Path, key: str, view: int) -> NDArray[np.float16] | Image:
+        """Return what the first unfrozen block takes: float16 H×W×C, or the uint8 image."""
+        if not self.keep_cut:
+            return self.image(photo, key, view)
+        return np.load(self._path(key, view, "cut"), allow_pickle=False)
+
+    def pooled(self, key: str, view: int) -> NDArray[np.float16]:
+        """Return the pooled output of the whole trunk: float16 (POOLED_SIZE,)."""
+        return np.load(self._path(key, view, "pooled"), allow_pickle=False)
+
+    def _path(self, key: str, view: int, what: str) -> Path:
+        return self.folder / key[:2] / f"{key}-{view}-{what}.npy"
+
+
+def _write(path: Path, array: NDArray[np.float32]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.npy.new")
+    with temporary.open("wb") as file:
+        np.save(file, array.astype(np.float16), allow_pickle=False)
+    temporary.replace(path)
