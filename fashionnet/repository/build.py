@@ -1,0 +1,399 @@
+"""Catalogue to repository: describe what is new or changed, resume, report what was left out."""
+
+import csv
+import io
+import os
+import stat
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fashionnet.describing import Described, Network, describe_photos
+from fashionnet.errors import RequestError
+from fashionnet.files import write_whole
+from fashionnet.photos import UnreadablePhotoError, fingerprint, read_bytes
+from fashionnet.repository.catalogue import Catalogue, LeftOutRow, column_names
+from fashionnet.repository.store import (
+    DESCRIPTION,
+    LEFT_OUT,
+    Description,
+    ItemTable,
+    own_columns,
+    vector_columns,
+    vectors_of,
+)
+from fashionnet.schema import Schema
+from fashionnet.vectors import FashionVectors
+
+PHOTOS_IN_A_COMMIT = 256
+ROWS_IN_A_COMMIT = 8192
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build came to.
+
+    Attributes:
+        relevant: items with a relevant photo.
+        irrelevant: items kept and marked, never recommended.
+        newly_described: photos that went through the network in this build.
+        vanished: items whose photos or rows are gone.
+        pruned: whether the vanished ones were removed.
+        left_out: photos and rows that did not become items.
+        notes: what else a person should know.
+    """
+
+    relevant: int
+    irrelevant: int
+    newly_described: int
+    vanished: int
+    pruned: bool
+    left_out: list[LeftOutRow]
+    notes: list[str]
+
+    @property
+    def described(self) -> int:
+        """Items in the repository whose photos have not vanished."""
+        return self.relevant + self.irrelevant
+
+    def closing_line(self, repository: Path) -> str:
+        """Return how many there are of each, in a line."""
+        left_out = f"{len(self.left_out):,} left out"
+        if self.left_out:
+            left_out += f" (see {repository / LEFT_OUT})"
+        total = self.described + len(self.left_out) + self.vanished
+        return (
+            f"{total:,} items: {self.described:,} described ({self.relevant:,} relevant, "
+            f"{self.irrelevant:,} irrelevant), {left_out}, {self.vanished:,} vanished"
+            + (" and removed" if self.pruned and self.vanished else "")
+        )
+
+
+@dataclass(frozen=True)
+class _Photo:
+    """An item whose photo is to be described, and its file as it was when the build looked."""
+
+    row: int
+    size: int
+    modified: int
+
+
+def build_repository(
+    catalogue: Catalogue,
+    repository: Path,
+    network: Network,
+    prune: bool = False,
+    advance: Callable[[int], None] = lambda count: None,
+) -> BuildReport:
+    """Build a repository, or bring it up to date with its catalogue.
+
+    A photo whose size and time of change, or else whose SHA-256, the repository knows is not
+    described again. Items that the catalogue no longer has, or whose file is gone, are marked as
+    missing, and removed with `prune`. Every 256 photos are one commit: a build that is stopped
+    loses at most those in work, and the next one goes on from there.
+
+    `advance` is called with numbers of items that are done; they add up to those of the catalogue.
+
+    Raises RequestError for a folder that is no repository, one built with another model or in
+    use by another build, and where it cannot be written.
+    """
+    description = Description(
+        network.schema, network.fingerprint, network.embedding_size, _root(catalogue, repository)
+    )
+    with _only_build(repository):
+        _prepare(repository, description)
+        return _Build(catalogue, repository, network, description).run(prune, advance)
+
+
+class _Build:
+    def __init__(
+        self, catalogue: Catalogue, repository: Path, network: Network, description: Description
+    ) -> None:
+        self.catalogue = catalogue
+        self.repository = repository
+        self.network = network
+        self.left_out = list(catalogue.left_out)
+        self.notes = list(catalogue.notes)
+        self.newly_described = 0
+        self.metadata = self._named_metadata(own_columns(description).names)
+        self.table = ItemTable.open(repository, description, self.metadata.schema)
+
+    def run(self, prune: bool, advance: Callable[[int], None]) -> BuildReport:
+        """Do the whole build and report on it."""
+        if self.table.metadata_columns != self.metadata.schema:
+            self.table.set_metadata_columns(self.metadata.schema)
+        known = self.table.read(
+            ["id", "photo", "size", "modified", "missing", *self.metadata.column_names]
+        )
+        place = {name: row for row, name in enumerate(known["id"].to_pylist())}
+        kept, pending = self._sort_out(known, place)
+        self._refresh(known, place, kept)
+        advance(len(self.catalogue) - len(pending))
+        for start in range(0, len(pending), PHOTOS_IN_A_COMMIT):
+            self._describe(pending[start : start + PHOTOS_IN_A_COMMIT], place, advance)
+        here = {self.catalogue.ids[row] for row in kept}
+        here |= {self.catalogue.ids[photo.row] for photo in pending}
+        vanished = self._settle_vanished(known, here, prune)
+        self.table.tidy()
+        self._write_left_out()
+        present = self.table.count("NOT missing")
+        relevant = self.table.count("relevant AND NOT missing")
+        return BuildReport(
+            relevant,
+            present - relevant,
+            self.newly_described,
+            vanished,
+            prune,
+            self.left_out,
+            self.notes,
+        )
+
+    def _named_metadata(self, reserved: Sequence[str]) -> pa.Table:
+        """Return the catalogue's metadata by the names that its columns have in the table."""
+        given = self.catalogue.metadata
+        names = column_names(given.column_names, reserved)
+        changed = [f"{old} is {new}" for old, new in names.items() if old != new]
+        if changed:
+            self.notes.append("columns renamed for filters: " + ", ".join(changed))
+        return pa.table({names[old]: given[old] for old in given.column_names})
+
+    def _sort_out(
+        self, known: pa.Table, place: Mapping[str, int]
+    ) -> tuple[list[int], list[_Photo]]:
+        """Part the catalogue's rows into those that are as the table knows them and the others."""
+        files = list(
+            zip(*(known[name].to_pylist() for name in ("photo", "size", "modified")), strict=True)
+        )
+        kept, pending = [], []
+        for row, (name, photo) in enumerate(
+            zip(self.catalogue.ids, self.catalogue.photos, strict=True)
+        ):
+            try:
+                status = (self.catalogue.root / photo).stat()
+                if not stat.S_ISREG(status.st_mode):
+                    raise OSError("not a file")
+            except OSError as error:
+                if name not in place:
+                    reason = (error.strerror or str(error)).lower()
+                    self.left_out.append(LeftOutRow(photo, reason))
+                continue
+            file = (photo, status.st_size, status.st_mtime_ns)
+            if name in place and files[place[name]] == file:
+                kept.append(row)
+            else:
+                pending.append(_Photo(row, status.st_size, status.st_mtime_ns))
+        return kept, pending
+
+    def _refresh(self, known: pa.Table, place: Mapping[str, int], kept: Sequence[int]) -> None:
+        """Bring the metadata of unchanged photos up to date, and those back that had vanished."""
+        if not kept:
+            return
+        here = pa.array(kept, pa.int64())
+        there = pa.array([place[self.catalogue.ids[row]] for row in kept], pa.int64())
+        differs = known["missing"].take(there).combine_chunks()
+        for name in self.metadata.column_names:
+            new = self.metadata[name].take(here).combine_chunks()
+            old = known[name].take(there).combine_chunks()
+            same = pc.fill_null(pc.equal(new, old), False)
+            both_blank = pc.and_(pc.is_null(new), pc.is_null(old))
+            differs = pc.or_(differs, pc.invert(pc.or_(same, both_blank)))
+        changed = [row for row, changes in zip(kept, differs.to_pylist(), strict=True) if changes]
+        for start in range(0, len(changed), ROWS_IN_A_COMMIT):
+            self._rewrite_metadata(changed[start : start + ROWS_IN_A_COMMIT])
+
+    def _rewrite_metadata(self, rows: Sequence[int]) -> None:
+        row_of = {self.catalogue.ids[row]: row for row in rows}
+        own = self.table.own_columns.names
+        current = self.table.read_values(own, "id", list(row_of))
+        columns = {name: current[name] for name in own}
+        columns["missing"] = pa.array([False] * len(rows))
+        order = [row_of[name] for name in current["id"].to_pylist()]
+        self.table.replace(pa.table(columns | self._metadata_of(order)))
+
+    def _metadata_of(self, rows: Sequence[int]) -> dict[str, pa.ChunkedArray]:
+        taken = pa.array(rows, pa.int64())
+        return {name: self.metadata[name].take(taken) for name in self.metadata.column_names}
+
+    def _describe(
+        self, photos: Sequence[_Photo], place: Mapping[str, int], advance: Callable[[int], None]
+    ) -> None:
+        """Describe some photos, or take over what is known of the same picture."""
+        paths = [self.catalogue.root / self.catalogue.photos[photo.row] for photo in photos]
+        pictures = self._known_pictures(paths) if place else _Pictures.none(self.network)
+        unknown = list(dict.fromkeys(path for path in paths if path not in pictures.row_of))
+        advance(len(paths) - len(unknown))
+        described = describe_photos(self.network, unknown, advance)
+        self.newly_described += len(described.photos)
+        pictures = pictures.joined(described)
+        reasons = {left_out.photo: left_out.reason for left_out in described.left_out}
+
+        usable = []
+        unusable = []
+        for photo, path in zip(photos, paths, strict=True):
+            if path in pictures.row_of:
+                usable.append((photo, pictures.row_of[path]))
+            else:
+                unusable.append(self.catalogue.ids[photo.row])
+                shown = self.catalogue.photos[photo.row]
+                self.left_out.append(LeftOutRow(shown, reasons[path]))
+        new = [pair for pair in usable if self.catalogue.ids[pair[0].row] not in place]
+        changed = [pair for pair in usable if self.catalogue.ids[pair[0].row] in place]
+        if new:
+            self.table.add(self._rows(new, pictures))
+        if changed:
+            self.table.replace(self._rows(changed, pictures))
+        # What can no longer be read must not be recommended by its former picture.
+        self.table.delete([name for name in unusable if name in place])
+
+    def _known_pictures(self, paths: Sequence[Path]) -> "_Pictures":
+        """Return the Fashion Vectors of those photos whose content the table already has."""
+        sha256_of = {}
+        for path in paths:
+            # describe_photos gives the reason why a photo is left out.
+            with suppress(UnreadablePhotoError):
+                sha256_of[path] = fingerprint(read_bytes(path))
+        rows = self.table.read_values(
+            ["sha256", "probabilities", "relevance", "embedding"],
+            "sha256",
+            sorted(set(sha256_of.values())),
+        )
+        sha256s = rows["sha256"].to_pylist()
+        row_of_sha256 = {sha256: row for row, sha256 in enumerate(sha256s)}
+        row_of = {
+            path: row_of_sha256[sha256]
+            for path, sha256 in sha256_of.items()
+            if sha256 in row_of_sha256
+        }
+        return _Pictures(row_of, sha256s, vectors_of(rows, self.network.schema))
+
+    def _rows(self, pairs: Sequence[tuple[_Photo, int]], pictures: "_Pictures") -> pa.Table:
+        """Return rows for the table from items and the rows of their pictures."""
+        items = [photo.row for photo, _ in pairs]
+        chosen = [row for _, row in pairs]
+        columns = {
+            "id": pa.array([self.catalogue.ids[row] for row in items], pa.string()),
+            "photo": pa.array([self.catalogue.photos[row] for row in items], pa.string()),
+            "sha256": pa.array([pictures.sha256s[row] for row in chosen], pa.string()),
+            "size": pa.array([photo.size for photo, _ in pairs], pa.int64()),
+            "modified": pa.array([photo.modified for photo, _ in pairs], pa.int64()),
+        }
+        vectors = vector_columns(pictures.vectors.take(chosen), self.network.fingerprint)
+        return pa.table(columns | vectors | self._metadata_of(items))
+
+    def _settle_vanished(self, known: pa.Table, here: Container[str], prune: bool) -> int:
+        """Mark or remove the items that are no longer there; return how many there are."""
+        names, missing = known["id"].to_pylist(), known["missing"].to_pylist()
+        vanished = [name for name in names if name not in here]
+        if prune:
+            self.table.delete(vanished)
+        else:
+            marked = {name for name, is_missing in zip(names, missing, strict=True) if is_missing}
+            self.table.mark_missing([name for name in vanished if name not in marked])
+        return len(vanished)
+
+    def _write_left_out(self) -> None:
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["image", "reason"])
+        self.left_out.sort(key=lambda row: (row.image, row.reason))
+        writer.writerows((row.image, row.reason) for row in self.left_out)
+        write_whole(self.repository / LEFT_OUT, text.getvalue().encode("utf-8", "backslashreplace"))
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """Pictures with their Fashion Vectors, and the row of each photo among them."""
+
+    row_of: dict[Path, int]
+    sha256s: list[str]
+    vectors: FashionVectors
+
+    @classmethod
+    def none(cls, network: Network) -> "_Pictures":
+        return cls({}, [], FashionVectors.empty(network.schema, network.embedding_size))
+
+    def joined(self, described: Described) -> "_Pictures":
+        start = len(self.sha256s)
+        added = {photo: start + row for row, photo in enumerate(described.photos)}
+        return _Pictures(
+            self.row_of | added,
+            self.sha256s + described.fingerprints,
+            FashionVectors.concatenate([self.vectors, described.vectors]),
+        )
+
+
+def _root(catalogue: Catalogue, repository: Path) -> str:
+    """Return the catalogue's folder as the repository remembers it.
+
+    Where they lie in one folder it is relative, so that they can be moved together.
+    """
+    here = repository.resolve()
+    beside = here.parent
+    if beside != beside.parent and catalogue.root.is_relative_to(beside):
+        return Path(os.path.relpath(catalogue.root, here)).as_posix()
+    return str(catalogue.root)
+
+
+def _prepare(repository: Path, wanted: Description) -> None:
+    """Make a new folder a repository; refuse what is none, or of another schema or model."""
+    others = [file for file in repository.iterdir() if not file.name.startswith(f".{DESCRIPTION}.")]
+    if others:
+        present = Description.read(repository)
+        _check_same_model(repository, present, wanted)
+        if present == wanted:
+            return
+    wanted.write(repository)
+
+
+def _check_same_model(repository: Path, present: Description, wanted: Description) -> None:
+    remedy = "build into a new folder, or name the model that it was built with"
+    if present.schema != wanted.schema:
+        raise RequestError(
+            f"{repository} was built with the schema {_in_words(present.schema)}, this model has "
+            f"{_in_words(wanted.schema)}: {remedy}"
+        )
+    if present.model_fingerprint != wanted.model_fingerprint:
+        raise RequestError(
+            f"{repository} was built with model {present.model_fingerprint}, this model is "
+            f"{wanted.model_fingerprint}: {remedy}"
+        )
+
+
+def _in_words(schema: Schema) -> str:
+    return "; ".join(f"{attribute.name}: {', '.join(attribute.classes)}" for attribute in schema)
+
+
+@contextmanager
+def _only_build(repository: Path) -> Iterator[None]:
+    """Hold the repository's folder, made where it is not there, against other builds.
+
+    Windows cannot lock a folder: there it is on the person not to start two builds at once.
+    """
+    try:
+        repository.mkdir(parents=True, exist_ok=True)
+        folder = None if os.name == "nt" else os.open(repository, os.O_RDONLY)
+    except FileExistsError:
+        raise RequestError(f"{repository} is a file: name a folder for the repository") from None
+    except OSError as error:
+        raise RequestError(
+            f"cannot make repository {repository}: {(error.strerror or str(error)).lower()}"
+        ) from error
+    if folder is None:
+        yield
+        return
+    import fcntl
+
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RequestError(
+                f"{repository}: another build is at work on it: wait until it has ended"
+            ) from None
+        yield
+    finally:
+        os.close(folder)

@@ -1,0 +1,434 @@
+"""The repository on disk: one LanceDB table of items, and a note of what it was built with."""
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lancedb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from fashionnet.errors import RequestError
+from fashionnet.files import write_whole
+from fashionnet.schema import Schema
+from fashionnet.vectors import FashionVectors
+
+if TYPE_CHECKING:
+    from fashionnet.describing import Network
+    from fashionnet.repository.build import BuildReport
+
+FORMAT = 1
+DESCRIPTION = "repository.json"
+LEFT_OUT = "left_out.csv"
+TABLE = "items"
+
+_PRESENT = "relevant AND NOT missing"
+_UNSEARCHABLE = ("probabilities", "embedding")
+_VALUES_IN_A_FILTER = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Items:
+    """N items of a repository, ordered by id.
+
+    Attributes:
+        ids: their names.
+        photos: absolute paths.
+        fingerprints: the SHA-256 of each photo, in hexadecimal.
+        vectors: what the network said of the photos; embeddings were kept in half precision.
+    """
+
+    ids: list[str]
+    photos: list[str]
+    fingerprints: NDArray[np.str_]
+    vectors: FashionVectors
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a repository was built with, as `repository.json` holds it.
+
+    Attributes:
+        schema: the attributes of its Fashion Vectors.
+        model_fingerprint: the model that described its photos.
+        embedding_size: the width of its embeddings.
+        root: the folder that its photos lie below, absolute or relative to the repository.
+    """
+
+    schema: Schema
+    model_fingerprint: str
+    embedding_size: int
+    root: str
+
+    @classmethod
+    def read(cls, path: Path) -> "Description":
+        """Read a repository's own; RequestError for a folder that is no repository."""
+        file = path / DESCRIPTION
+        if not file.is_file():
+            raise RequestError(
+                f"{path}: not a repository (it holds no {DESCRIPTION}): build one with "
+                "build_repository.py"
+            )
+        try:
+            document = json.loads(file.read_text(encoding="utf-8"))
+            if document["format"] != FORMAT:
+                raise RequestError(
+                    f"{file}: written in format {document['format']}, this FashionNet reads "
+                    f"{FORMAT}: build the repository again in a new folder"
+                )
+            return cls(
+                Schema.from_mapping(document["attributes"]),
+                str(document["model"]),
+                int(document["embedding_size"]),
+                str(document["root"]),
+            )
+        except OSError as error:
+            raise RequestError(f"{file}: {(error.strerror or str(error)).lower()}") from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise RequestError(
+                f"{file}: damaged: build the repository again in a new folder"
+            ) from error
+
+    def write(self, path: Path) -> None:
+        """Write it into a repository's folder, whole or not at all."""
+        document = {
+            "format": FORMAT,
+            "attributes": self.schema.to_mapping(),
+            "model": self.model_fingerprint,
+            "embedding_size": self.embedding_size,
+            "root": self.root,
+        }
+        text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        write_whole(path / DESCRIPTION, text.encode())
+
+
+class ItemTable:
+    """The LanceDB table of a repository: a row for each item that was ever described.
+
+    Every method that writes is one commit: a reader, or a kill, meets all of it or nothing.
+    """
+
+    def __init__(self, path: Path, own_columns: pa.Schema, table: lancedb.table.Table) -> None:
+        self.path = path
+        self.own_columns = own_columns
+        self._table = table
+
+    @classmethod
+    def open(
+        cls, path: Path, description: Description, create_with: pa.Schema | None = None
+    ) -> "ItemTable":
+        """Open a repository's table; where there is none yet, create it with metadata columns.
+
+        Raises RequestError where there is none and none is to be created.
+        """
+        own = own_columns(description)
+        with _store_errors(path, "open"):
+            connection = lancedb.connect(
+                # Every read starts from the newest commit.
+                str(path.absolute()),
+                read_consistency_interval=timedelta(0),
+            )
+            if TABLE in connection.list_tables().tables:
+                return cls(path, own, connection.open_table(TABLE))
+            if create_with is not None:
+                columns = pa.schema([*own, *create_with])
+                return cls(path, own, connection.create_table(TABLE, schema=columns))
+        raise RequestError(f"{path}: its build was stopped before the first item: run it again")
+
+    @property
+    def metadata_columns(self) -> pa.Schema:
+        """The catalogue's own columns."""
+        return pa.schema(
+            [column for column in self._table.schema if column.name not in self.own_columns.names]
+        )
+
+    def read(self, columns: Sequence[str], where: str | None = None) -> pa.Table:
+        """Return columns of the rows that a filter of ours lets through."""
+        with _store_errors(self.path, "read"):
+            return self._search(columns, where)
+
+    def read_values(self, columns: Sequence[str], key: str, values: Sequence[str]) -> pa.Table:
+        """Return columns of the rows whose key is one of some values."""
+        parts = [self.read(columns, f"{key} IN ({listed})") for listed in _sql_lists(values)]
+        return pa.concat_tables(parts) if parts else self.read(columns, "false")
+
+    def read_where(self, columns: Sequence[str], where: str) -> pa.Table:
+        """Return the relevant, present rows that a person's filter lets through."""
+        _check_parentheses(where)
+        try:
+            # The line break ends a comment that the filter may end in.
+            return self._search(columns, f"({where}\n) AND {_PRESENT}")
+        except (OSError, RuntimeError, ValueError) as error:
+            raise self._filter_error(where, str(error)) from error
+
+    def count(self, where: str) -> int:
+        """Return how many rows a filter of ours lets through."""
+        with _store_errors(self.path, "read"):
+            return self._table.count_rows(where)
+
+    def add(self, rows: pa.Table) -> None:
+        """Add rows whose ids are not in the table."""
+        with _store_errors(self.path, "write"):
+            self._table.add(self._fitted(rows))
+
+    def replace(self, rows: pa.Table) -> None:
+        """Put rows in the place of those with the same ids."""
+        with _store_errors(self.path, "write"):
+            self._table.merge_insert("id").when_matched_update_all().execute(self._fitted(rows))
+
+    def mark_missing(self, ids: Sequence[str]) -> None:
+        """Say of items that their photos have vanished."""
+        for names in _sql_lists(ids):
+            with _store_errors(self.path, "write"):
+                self._table.update(where=f"id IN ({names})", values={"missing": True})
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Remove items."""
+        for names in _sql_lists(ids):
+            with _store_errors(self.path, "write"):
+                self._table.delete(f"id IN ({names})")
+
+    def set_metadata_columns(self, wanted: pa.Schema) -> None:
+        """Drop the metadata columns that are not wanted, add those that are, empty."""
+        present = self.metadata_columns
+        dropped = [
+            c.name for c in present if c.name not in wanted.names or wanted.field(c.name) != c
+        ]
+        added = [c for c in wanted if c.name not in present.names or c.name in dropped]
+        with _store_errors(self.path, "write"):
+            if dropped:
+                self._table.drop_columns(dropped)
+            if added:
+                self._table.add_columns(pa.schema(added))
+
+    def tidy(self) -> None:
+        """Join the files of many commits, and remove the versions before the newest."""
+        with _store_errors(self.path, "write"):
+            self._table.optimize(
+                cleanup_older_than=timedelta(milliseconds=1), delete_unverified=True
+            )
+
+    def _search(self, columns: Sequence[str], where: str | None) -> pa.Table:
+        def read() -> pa.Table:
+            query = self._table.search().select(list(columns))
+            return (query.where(where) if where else query).to_arrow()
+
+        try:
+            return read()
+        except RuntimeError as error:
+            if "not found" not in str(error).lower():
+                raise
+            # A build that ended meanwhile removed the version that was being read.
+            self._table.checkout_latest()
+            return read()
+
+    def _fitted(self, rows: pa.Table) -> pa.Table:
+        return rows.select(self._table.schema.names).cast(self._table.schema)
+
+    def _filter_error(self, where: str, message: str) -> RequestError:
+        unknown = re.search(r"No field named (.+?)\. ", message + " ")
+        if unknown:
+            name = unknown[1].strip('"`')
+            names = [n for n in self._table.schema.names if n not in _UNSEARCHABLE]
+            hint = " (text stands in single quotes)" if '"' in where else ""
+            return RequestError(
+                f"where {where!r}: no column {name}{hint}; this repository has {', '.join(names)}"
+            )
+        parser = re.search(r"sql parser error: (.*)\)", message)
+        if parser:
+            reason = parser[1]
+        elif "boolean" in message.lower() and "literal" not in message:
+            reason = "it does not say yes or no of an item"
+        else:
+            line = re.split(r", /\S+\.rs:", " ".join(message.split()))[0]
+            reason = line.rpartition("Invalid user input: ")[2].removeprefix("Invalid input, ")
+        return RequestError(
+            f"where {where!r}: {reason}; expected a condition like gender = 'Women' AND year > 2011"
+        )
+
+
+class Repository:
+    """A catalogue whose photos went through the network, as one folder on disk.
+
+    >>> repository = Repository.open("REPO")                             # doctest: +SKIP
+    >>> items = repository.items("gender = 'Women' AND pattern = 'striped'")  # doctest: +SKIP
+    """
+
+    def __init__(self, path: Path, description: Description, table: ItemTable) -> None:
+        self.path = path
+        self.schema = description.schema
+        self.model_fingerprint = description.model_fingerprint
+        self.embedding_size = description.embedding_size
+        self.root = os.path.normpath(path.resolve() / description.root)
+        self._table = table
+
+    @classmethod
+    def open(cls, path: Path | str) -> "Repository":
+        """Open a repository that was built; RequestError for anything else."""
+        path = Path(path)
+        description = Description.read(path)
+        return cls(path, description, ItemTable.open(path, description))
+
+    @staticmethod
+    def build(
+        catalogue: Path | str,
+        repository: Path | str,
+        network: "Network",
+        metadata: Path | str | None = None,
+        prune: bool = False,
+        advance: Callable[[int], None] = lambda count: None,
+    ) -> "BuildReport":
+        """Build a repository, or bring it up to date with its catalogue.
+
+        `catalogue` and `metadata` are what `fashionnet.repository.catalogue.read_catalogue`
+        reads; for the rest see `fashionnet.repository.build.build_repository`.
+        """
+        from fashionnet.repository.build import build_repository
+        from fashionnet.repository.catalogue import read_catalogue
+
+        source = read_catalogue(Path(catalogue), None if metadata is None else Path(metadata))
+        return build_repository(source, Path(repository), network, prune, advance)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names that a filter can use: id, the attributes, relevance, the catalogue's columns."""
+        own = [name for name in self._table.own_columns.names if name not in _UNSEARCHABLE]
+        return own + self._table.metadata_columns.names
+
+    def items(self, where: str | None = None) -> Items:
+        """Return the relevant items whose photos have not vanished.
+
+        Args:
+            where: a condition in SQL over `columns`, such as "gender = 'Women' AND year > 2011".
+
+        Raises RequestError for a condition that does not parse or names no column.
+        """
+        columns = ["id", "photo", "sha256", "probabilities", "relevance", "embedding"]
+        if where is None:
+            table = self._table.read(columns, _PRESENT)
+        else:
+            table = self._table.read_where(columns, where)
+        table = table.take(pc.sort_indices(table["id"]))
+        return Items(
+            table["id"].to_pylist(),
+            self._absolute(table["photo"]),
+            np.array(table["sha256"].to_pylist(), dtype="U64"),
+            vectors_of(table, self.schema),
+        )
+
+    def metadata(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the catalogue's own columns of items, one mapping for each id, in that order."""
+        columns = ["id", *self._table.metadata_columns.names]
+        rows = self._table.read_values(columns, "id", ids).to_pylist()
+        found = {row.pop("id"): row for row in rows}
+        unknown = [name for name in ids if name not in found]
+        if unknown:
+            raise RequestError(f"{self.path}: no item {unknown[0]!r}")
+        return [found[name] for name in ids]
+
+    def __len__(self) -> int:
+        """Items whose photos have not vanished, relevant or not."""
+        return self._table.count("NOT missing")
+
+    def _absolute(self, photos: pa.ChunkedArray) -> list[str]:
+        if pc.any(pc.match_substring_regex(photos, r"^/|(^|/)\.\.(/|$)")).as_py():
+            raise RequestError(
+                f"{self.path}: names photos outside its catalogue: do not use this repository"
+            )
+        return [os.path.join(self.root, photo) for photo in photos.to_pylist()]  # noqa: PTH118
+
+
+@contextmanager
+def _store_errors(path: Path, doing: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError) as error:
+        lines = str(error).splitlines() or [type(error).__name__]
+        reason = re.split(r", /\S+\.rs:", lines[0])[0].removeprefix("lance error: ")
+        raise RequestError(f"cannot {doing} repository {path}: {reason}") from error
+
+
+def own_columns(description: Description) -> pa.Schema:
+    """Return the columns that every repository of a schema has, ahead of the catalogue's own."""
+    classes, size = description.schema.class_count, description.embedding_size
+    return pa.schema(
+        [
+            pa.field("id", pa.string()),
+            pa.field("photo", pa.string()),
+            pa.field("sha256", pa.string()),
+            pa.field("size", pa.int64()),
+            pa.field("modified", pa.int64()),
+            *(pa.field(name, pa.string()) for name in description.schema.names),
+            pa.field("probabilities", pa.list_(pa.float32(), classes)),
+            pa.field("relevance", pa.float32()),
+            pa.field("relevant", pa.bool_()),
+            pa.field("missing", pa.bool_()),
+            pa.field("embedding", pa.list_(pa.float16(), size)),
+            pa.field("model", pa.string()),
+        ]
+    )
+
+
+def vector_columns(vectors: FashionVectors, model_fingerprint: str) -> dict[str, pa.Array]:
+    """Return Fashion Vectors as columns of the table: the classes by name and their grounds."""
+    count = len(vectors)
+    columns = {
+        attribute.name: pa.array(
+            np.array(attribute.classes, object)[vectors.codes[:, place]], pa.string()
+        )
+        for place, attribute in enumerate(vectors.schema)
+    }
+    return columns | {
+        "probabilities": _lists(vectors.probabilities.astype(np.float32)),
+        "relevance": pa.array(vectors.relevance, pa.float32()),
+        "relevant": pa.array(vectors.relevant),
+        "missing": pa.array(np.zeros(count, bool)),
+        "embedding": _lists(vectors.embeddings.astype(np.float16)),
+        "model": pa.array([model_fingerprint] * count, pa.string()),
+    }
+
+
+def vectors_of(rows: pa.Table, schema: Schema) -> FashionVectors:
+    """Return the Fashion Vectors of rows with probabilities, relevance and embedding."""
+    return FashionVectors(
+        schema,
+        _matrix(rows["probabilities"]),
+        rows["relevance"].to_numpy().astype(np.float32),
+        _matrix(rows["embedding"]).astype(np.float32),
+    )
+
+
+def _lists(matrix: NDArray[np.floating]) -> pa.FixedSizeListArray:
+    return pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), matrix.shape[1])
+
+
+def _matrix(column: pa.ChunkedArray) -> NDArray[Any]:
+    lists = column.combine_chunks()
+    return lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, lists.type.list_size)
+
+
+def _sql_lists(values: Sequence[str]) -> Iterator[str]:
+    """Yield values as quoted SQL lists of bounded length."""
+    for start in range(0, len(values), _VALUES_IN_A_FILTER):
+        part = values[start : start + _VALUES_IN_A_FILTER]
+        yield ", ".join("'" + value.replace("'", "''") + "'" for value in part)
+
+
+def _check_parentheses(where: str) -> None:
+    """Refuse a filter that closes a parenthesis which it did not open: ours goes around it."""
+    depth = 0
+    for sign in re.sub(r"'[^']*'|\"[^\"]*\"|`[^`]*`", "", where):
+        depth += (sign == "(") - (sign == ")")
+        if depth < 0:
+            raise RequestError(f"where {where!r}: a parenthesis is closed that was not opened")
