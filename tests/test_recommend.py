@@ -1,0 +1,122 @@
+import argparse
+import json
+
+import pytest
+from handmade import ColourNetwork
+from PIL import Image
+
+from fashionnet.cli import recommend as command
+from fashionnet.errors import RequestError
+from fashionnet.network.compiled import CompiledNetwork
+from fashionnet.repository.store import Repository
+
+
+def paint(path, colour):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (60, 80), colour).save(path)
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.setattr(CompiledNetwork, "open", lambda folder=None: ColourNetwork())
+    for shade in (60, 120, 180, 240):
+        paint(tmp_path / "shop" / f"red {shade}.png", (shade, 0, 0))
+        paint(tmp_path / "shop" / f"green {shade}.png", (0, shade, 0))
+        paint(tmp_path / "shop" / f"blue {shade}.png", (0, 0, shade))
+    Repository.build(tmp_path / "shop", tmp_path / "repository", ColourNetwork())
+    paint(tmp_path / "mes vêtements" / "a.png", (150, 0, 0))
+    paint(tmp_path / "mes vêtements" / "b.png", (90, 0, 0))
+    return tmp_path
+
+
+def call(place, *words):
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    words = [str(word) for word in words]
+    return command.run(parser.parse_args(["--repository", str(place / "repository"), *words]))
+
+
+def recommended(place, *words):
+    assert call(place, "--output", place / "out.json", *words) == 0
+    document = json.loads((place / "out.json").read_text("utf-8"))
+    return [item["id"] for item in document["recommendations"]]
+
+
+def test_red_clothes_bring_red_items_and_the_reason(place, capsys):
+    assert call(place, place / "mes vêtements", "--top", 4) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[1] for row in rows] == ["red"] * 4
+    assert "striped 2 of 2" in " ".join(rows[0])
+
+
+def test_a_saved_profile_recommends_the_same_without_the_photos(place):
+    first = recommended(place, place / "mes vêtements", "--profile", place / "me.json")
+    for photo in (place / "mes vêtements").iterdir():
+        photo.unlink()
+    assert recommended(place, "--profile", place / "me.json") == first
+
+
+def test_disliked_clothes_go_to_the_end(place):
+    paint(place / "no" / "green.png", (0, 150, 0))
+    found = recommended(place, place / "mes vêtements", "--unlike", place / "no", "--top", 12)
+    assert [name.split()[0] for name in found[-4:]] == ["green"] * 4
+
+
+def test_items_that_the_person_showed_are_left_out(place):
+    found = recommended(place, place / "shop" / "red 180.png", "--top", 12)
+    assert "red 180" not in found
+    assert len(found) == 11
+
+
+def test_broken_and_irrelevant_photos_are_passed_over_with_a_line_each(place, capsys):
+    paint(place / "mes vêtements" / "black.png", (0, 0, 0))
+    (place / "mes vêtements" / "broken.jpg").write_text("no photo")
+    assert call(place, place / "mes vêtements") == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert any("broken.jpg: not a photo" in line for line in lines)
+    assert any("black.png: shows no single garment" in line for line in lines)
+
+
+def test_nothing_usable_ends_with_one_and_saves_no_profile(place, capsys):
+    (place / "bad").mkdir()
+    (place / "bad" / "broken.jpg").write_text("no photo")
+    assert call(place, place / "bad", "--profile", place / "me.json") == 1
+    assert "none of the photos" in capsys.readouterr().err
+    assert not (place / "me.json").exists()
+
+
+def test_no_item_left_ends_with_one(place, capsys):
+    assert call(place, place / "mes vêtements", "--where", "id = 'nothing'") == 1
+    assert "no item is left" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ((), "name the photos"),
+        (("{photos}", "--weight", "pattern"), "expected NAME=NUMBER"),
+        (("{photos}", "--weight", "colour=2"), "no attribute 'colour'"),
+        (("{photos}", "--weight", "pattern=nan"), "weight of pattern is nan"),
+        (("{photos}", "--top", "0"), "top is 0"),
+        (("{photos}", "--diversity", "2"), "diversity is 2"),
+        (("{photos}", "--output", "{place}/out.pdf"), "out.pdf: expected a file ending in .html"),
+        (("{photos}", "--where", "nonsense = ("), "nonsense"),
+        (("{place}/nowhere",), "no such file or folder"),
+        (("--profile", "{place}/nowhere.json"), "no such file"),
+        (("{photos}", "--repository", "{place}/shop"), "shop"),
+        (("{photos}", "--profile", "{photos}/a.png"), "not a style profile"),
+    ],
+)
+def test_a_wrong_request_is_refused_in_one_line(place, words, what):
+    words = [word.format(place=place, photos=place / "mes vêtements") for word in words]
+    with pytest.raises(RequestError, match=what) as caught:
+        call(place, *words)
+    assert "\n" not in str(caught.value)
+    assert (place / "mes vêtements" / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_another_model_than_the_repositorys_is_refused_by_name(place, monkeypatch):
+    monkeypatch.setattr(ColourNetwork, "fingerprint", "f" * 16)
+    with pytest.raises(RequestError, match=f"{'f' * 16}.*0123456789abcdef"):
+        call(place, place / "mes vêtements")
