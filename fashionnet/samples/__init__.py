@@ -1,0 +1,1 @@
+"""Drawn garments: labelled photos of any number, made by the code itself."""

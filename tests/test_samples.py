@@ -1,0 +1,202 @@
+"""The drawn garments: what a person who writes or shows a sample collection would notice."""
+
+import csv
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from numpy.typing import NDArray
+
+from fashionnet.errors import RequestError
+from fashionnet.photos import decode
+from fashionnet.samples.__main__ import main
+from fashionnet.samples.collection import (
+    ATTRIBUTES,
+    CATALOGUE_COLUMNS,
+    SampleCatalogue,
+    combinations,
+    write_catalogue,
+)
+from fashionnet.samples.drawing import Design, draw, draw_garment
+from fashionnet.samples.fabrics import make_fabric
+from fashionnet.samples.wardrobe import WARDROBE, write_wardrobe
+from fashionnet.schema import Schema
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("drawn")
+    write_catalogue(folder, 12, seed=5)
+    return folder
+
+
+def test_same_seed_same_pixels():
+    asked = ("floral", "cotton", "summer", "sleeveless")
+    first = draw_garment(*asked, np.random.default_rng(3))
+    assert np.array_equal(first, draw_garment(*asked, np.random.default_rng(3)))
+    assert not np.array_equal(first, draw_garment(*asked, np.random.default_rng(4)))
+
+
+def test_photo_has_the_size_asked_for():
+    asked = ("solid", "wool", "winter", "full-sleeve")
+    image = draw_garment(*asked, np.random.default_rng(0))
+    assert image.shape == (400, 300, 3) and image.dtype == np.uint8
+    small = draw_garment(*asked, np.random.default_rng(0), size=(150, 200))
+    assert small.shape == (200, 150, 3)
+
+
+@pytest.mark.parametrize("combination", combinations(), ids="-".join)
+def test_every_combination_is_drawn_as_a_photo_with_a_garment_in_it(combination):
+    image = draw_garment(*combination, np.random.default_rng(1), size=(150, 200))
+    middle, rim = image[60:150, 50:100].astype(float), image[:8].astype(float)
+    assert middle.std() > 2 or abs(middle.mean() - rim.mean()) > 10
+
+
+def test_labels_are_classes_of_the_default_schema_and_all_occur():
+    schema = Schema.default()
+    assert schema.names == ATTRIBUTES
+    catalogue = SampleCatalogue(120, seed=0)
+    for column, attribute in enumerate(schema):
+        counts = Counter(catalogue.classes(index)[column] for index in range(120))
+        assert set(counts) == set(attribute.classes)
+        assert min(counts.values()) >= 0.4 * 120 / len(attribute.classes)
+
+
+def test_folder_holds_readable_photos_with_their_labels(collection):
+    labels = rows_of(collection / "labels.csv")
+    assert list(labels[0]) == ["image", "relevant", "pattern", "fabric", "style", "shape"]
+    catalogue = SampleCatalogue(12, seed=5)
+    for index, row in enumerate(labels):
+        assert decode((collection / row["image"]).read_bytes()).shape == (400, 300, 3)
+        assert tuple(row[name] for name in ATTRIBUTES) == catalogue.classes(index)
+        assert row["relevant"] == "yes"
+    assert {path.name for path in collection.glob("*.jpg")} == {row["image"] for row in labels}
+    assert {path.suffix for path in collection.iterdir()} == {".jpg", ".csv"}
+
+
+def test_catalogue_describes_each_photo_plausibly(collection):
+    rows = rows_of(collection / "catalogue.csv")
+    assert tuple(rows[0]) == CATALOGUE_COLUMNS
+    assert len({row["id"] for row in rows}) == 12
+    for row in rows:
+        assert (collection / row["image"]).exists()
+        assert 5 < float(row["price"]) < 500
+        assert row["baseColour"] in row["productDisplayName"]
+
+
+@settings(max_examples=6, deadline=None)
+@given(index=some.integers(0, 11))
+def test_one_item_redrawn_alone_is_the_collection_s(collection, tmp_path_factory, index):
+    folder = tmp_path_factory.mktemp("alone")
+    alone = SampleCatalogue(300, seed=5).photo(index, folder)
+    assert alone.read_bytes() == (collection / alone.name).read_bytes()
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    seed=some.integers(0, 2**32 - 1),
+    index=some.integers(0, 99),
+    count=some.integers(100, 10**6),
+)
+def test_an_item_depends_on_seed_and_index_alone(seed, index, count):
+    assert SampleCatalogue(count, seed).item(index) == SampleCatalogue(100, seed).item(index)
+
+
+def test_another_seed_is_another_collection():
+    first, second = SampleCatalogue(30, seed=0), SampleCatalogue(30, seed=1)
+    assert [item.classes for item in first.items()] != [item.classes for item in second.items()]
+    assert not np.array_equal(first.image(0), second.image(0))
+
+
+def test_a_photo_that_is_there_is_not_drawn_again(tmp_path):
+    catalogue = SampleCatalogue(3, seed=0)
+    path = catalogue.photo(1, tmp_path)
+    path.write_bytes(b"mine")
+    assert catalogue.photo(1, tmp_path).read_bytes() == b"mine"
+
+
+def unevenness(fabric: str) -> float:
+    """How uneven the body of a plain top is, in grey levels, with a bed beneath it."""
+    plan = Design("solid", fabric, "summer", "sleeveless", "tank", "Blue", "bed")
+    seen = []
+    for seed in range(8):
+        middle = draw(plan, np.random.default_rng(seed))[150:300, 110:190].astype(float)
+        seen.append(middle.std(axis=(0, 1)).mean())
+    return float(np.mean(seen))
+
+
+def test_lace_shows_what_lies_beneath_and_cotton_does_not():
+    assert unevenness("lace") > 1.5 * unevenness("cotton")
+
+
+def test_open_fabrics_let_light_through():
+    def opacity(name: str) -> NDArray[np.float32] | None:
+        return make_fabric(name, "summer", 140.0, np.random.default_rng(0)).opacity
+
+    lace, chiffon = opacity("lace"), opacity("chiffon")
+    assert lace is not None and lace.min() < 0.2 and lace.max() > 0.8
+    assert chiffon is not None and 0.4 < chiffon.mean() < 0.9
+    assert all(opacity(name) is None for name in ("cotton", "wool", "silk"))
+
+
+def test_stripes_run_across_the_body_and_solids_do_not_change():
+    def contrast(pattern: str) -> float:
+        plan = Design(pattern, "cotton", "casual", "half-sleeve", "t-shirt", "Navy Blue", "studio")
+        images = [draw(plan, np.random.default_rng(seed)).astype(float) for seed in range(5)]
+        return float(np.mean([image[200:270, 120:180].std() for image in images]))
+
+    assert contrast("striped") > 2 * contrast("solid")
+
+
+def test_silk_shines_more_than_cotton():
+    def brightest(fabric: str) -> float:
+        plan = Design("solid", fabric, "party", "sleeveless", "sheath", "Maroon", "studio")
+        image = draw(plan, np.random.default_rng(1)).astype(float)
+        return float(np.percentile(image[220:330, 110:190].mean(axis=2), 97))
+
+    assert brightest("silk") > brightest("cotton") + 15
+
+
+@pytest.mark.parametrize("attribute", range(4))
+def test_an_unknown_class_is_named(attribute):
+    asked = ["solid", "cotton", "casual", "half-sleeve"]
+    asked[attribute] = "plaided"
+    with pytest.raises(RequestError, match="'plaided': expected one of"):
+        draw_garment(*asked, np.random.default_rng(0))
+
+
+def test_the_command_writes_a_collection(tmp_path, capsys):
+    assert main([str(tmp_path / "new"), "--count", "2", "--seed", "8"]) == 0
+    assert len(rows_of(tmp_path / "new" / "labels.csv")) == 2
+    assert "2 drawn garments" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["--count", "0"], ["--seed", "-1"]])
+def test_the_command_refuses_impossible_numbers_in_one_line(tmp_path, capsys, words):
+    assert main([str(tmp_path / "none"), *words]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("fashionnet: ") and message.count("\n") == 1
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, capsys):
+    (tmp_path / "taken").write_text("a file")
+    assert main([str(tmp_path / "taken"), "--count", "1"]) == 2
+    assert "taken: cannot write" in capsys.readouterr().err
+
+
+def test_the_wardrobe_is_one_persons_taste(tmp_path):
+    paths = write_wardrobe(tmp_path)
+    assert len(paths) == len(WARDROBE) == 8
+    for path in paths:
+        assert decode(path.read_bytes()).shape == (400, 300, 3)
+    assert Counter(plan.fabric for plan in WARDROBE)["cotton"] >= 6
+    assert {plan.shape for plan in WARDROBE} == {"full-sleeve"}
