@@ -8,20 +8,20 @@ is the mean fit of the recommended items, beside an oracle that ranks by the fit
 random order, whose expectation is the mean fit of all items.
 
 Profiles are of one taste (a photo and others that share at least 3 true attributes with it) or
-fully random. Only fully labelled photos take part, and of a model with a split.csv (columns
-image, part) only those of its test part, which the network never saw.
+fully random. Only fully labelled photos of the model's test part take part, which the network
+never saw.
 
     python benchmarks/recommendation.py --labels ../shared/data/attributes.csv \
         --images ../shared/data
 """
 
 import argparse
-import csv
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from accuracy import read_split
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -97,13 +97,9 @@ def _fully_labelled(labels: LabelledPhotos) -> LabelledPhotos:
 
 
 def _test_part(labels: LabelledPhotos, model: Path) -> LabelledPhotos:
-    split = model / "split.csv"
-    if not split.is_file():
-        print(f"{split} is missing: photos that the model learned from take part")
-        return labels
-    with split.open(encoding="utf-8", newline="") as file:
-        test = {row["image"] for row in csv.DictReader(file) if row["part"] == "test"}
-    return labels.take(np.array([name in test for name in labels.names], np.bool_))
+    split = read_split(model)
+    in_test = [split.get(name, ("", ""))[1] == "test" for name in labels.names]
+    return labels.take(np.array(in_test, np.bool_))
 
 
 def _side(network: CompiledNetwork, labels: LabelledPhotos, prefix: str) -> Side:

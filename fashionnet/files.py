@@ -29,6 +29,12 @@ def write_whole(path: Path, data: bytes) -> None:
         ) from error
 
 
+def cache_folder() -> Path:
+    """Return the folder of this user's where what can be made again is kept."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "fashionnet"
+
+
 def _umask() -> int:
     # The mask can only be read by setting it.
     mask = os.umask(0)

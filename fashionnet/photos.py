@@ -108,7 +108,8 @@ def _upright_rgb(photo: pillow.Image) -> pillow.Image:
     if photo.mode.startswith(("I", "F")):
         # Pillow clips 16-bit greyscale to 255 instead of scaling it.
         levels = np.asarray(photo, np.float64)
-        top = 65535.0 if levels.max(initial=0) > 255 else 255.0
+        deep = photo.mode.startswith("I;16") or levels.max(initial=0) > 255
+        top = 65535.0 if deep else 255.0
         photo = pillow.fromarray((levels * (255.0 / top)).clip(0, 255).astype(np.uint8))
     if photo.has_transparency_data:
         photo = photo.convert("RGBA")

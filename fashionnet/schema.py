@@ -15,7 +15,7 @@ RELEVANCE = "relevant"
 """Name of the column and head that tell whether a photo shows a garment the schema is about."""
 
 _ATTRIBUTE_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_CLASS_NAME = re.compile(r"[^\s,;\"'\\/\x00-\x1f][^,;\"'\\/\x00-\x1f]{0,59}")
+_CLASS_NAME = re.compile(r"[^\s,;\"'\\/\x00-\x1f\x7f][^,;\"'\\/\x00-\x1f\x7f]{0,59}")
 
 
 @dataclass(frozen=True)

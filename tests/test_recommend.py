@@ -1,14 +1,21 @@
 import argparse
 import json
+from pathlib import Path
 
 import pytest
 from handmade import ColourNetwork
 from PIL import Image
 
 from fashionnet.cli import recommend as command
+from fashionnet.cli.main import run_command
 from fashionnet.errors import RequestError
 from fashionnet.network.compiled import CompiledNetwork
+from fashionnet.network.folder import DEFAULT_MODEL, MODEL_FILE
 from fashionnet.repository.store import Repository
+from fashionnet.samples.collection import SampleCatalogue
+from fashionnet.samples.shipped import build_sample_repository
+
+WARDROBE = Path(__file__).parents[1] / "examples" / "wardrobe"
 
 
 def paint(path, colour):
@@ -120,3 +127,37 @@ def test_another_model_than_the_repositorys_is_refused_by_name(place, monkeypatc
     monkeypatch.setattr(ColourNetwork, "fingerprint", "f" * 16)
     with pytest.raises(RequestError, match=f"{'f' * 16}.*0123456789abcdef"):
         call(place, place / "mes vêtements")
+
+
+def test_without_a_repository_drawn_items_with_real_pictures_are_recommended(
+    place, monkeypatch, capsys
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
+    monkeypatch.setattr(command, "SAMPLE_REPOSITORY", place / "samples")
+    build_sample_repository(place / "samples", ColourNetwork(), count=4)
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    words = [str(place / "mes vêtements"), "--top", "2", "--output", str(place / "out.json")]
+    assert command.run(parser.parse_args(words)) == 0
+    assert "recommending from 4 drawn sample items" in capsys.readouterr().err
+    found = json.loads((place / "out.json").read_text("utf-8"))["recommendations"]
+    photos = [Path(item["photo"]) for item in found]
+    assert len(photos) == 2
+    assert sorted(photos) == sorted((place / "cache").rglob("*.jpg"))
+
+
+@pytest.mark.skipif(
+    not (DEFAULT_MODEL / MODEL_FILE).exists(), reason=f"no trained model in {DEFAULT_MODEL}"
+)
+def test_the_example_wardrobe_brings_checks_and_stripes_with_long_sleeves(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    output = tmp_path / "out.json"
+    assert run_command("recommend", [str(WARDROBE), "--output", str(output)]) == 0
+    found = json.loads(output.read_text("utf-8"))["recommendations"]
+    drawn = [SampleCatalogue().classes(int(item["id"].rpartition("_")[2])) for item in found]
+    like_the_wardrobe = [
+        classes[0] in ("checkered", "striped") and classes[3] == "full-sleeve" for classes in drawn
+    ]
+    assert len(found) == 10
+    assert sum(like_the_wardrobe) >= 8
+    assert all(Path(item["photo"]).is_file() for item in found)

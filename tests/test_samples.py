@@ -1,17 +1,22 @@
 """The drawn garments: what a person who writes or shows a sample collection would notice."""
 
 import csv
+import shutil
+import tempfile
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from handmade import ColourNetwork
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from numpy.typing import NDArray
 
 from fashionnet.errors import RequestError
+from fashionnet.network.folder import DEFAULT_MODEL, MODEL_FILE, Model
 from fashionnet.photos import decode
+from fashionnet.repository.store import Repository
 from fashionnet.samples.__main__ import main
 from fashionnet.samples.collection import (
     ATTRIBUTES,
@@ -22,8 +27,19 @@ from fashionnet.samples.collection import (
 )
 from fashionnet.samples.drawing import Design, draw, draw_garment
 from fashionnet.samples.fabrics import make_fabric
+from fashionnet.samples.shipped import (
+    SAMPLE_COUNT,
+    SAMPLE_REPOSITORY,
+    SAMPLE_SEED,
+    build_sample_repository,
+    with_drawn_photos,
+)
 from fashionnet.samples.wardrobe import WARDROBE, write_wardrobe
 from fashionnet.schema import Schema
+
+needs_default_model = pytest.mark.skipif(
+    not (DEFAULT_MODEL / MODEL_FILE).exists(), reason=f"no trained model in {DEFAULT_MODEL}"
+)
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -200,3 +216,87 @@ def test_the_wardrobe_is_one_persons_taste(tmp_path):
         assert decode(path.read_bytes()).shape == (400, 300, 3)
     assert Counter(plan.fabric for plan in WARDROBE)["cotton"] >= 6
     assert {plan.shape for plan in WARDROBE} == {"full-sleeve"}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Path:
+    target = tmp_path_factory.mktemp("built") / "repository"
+    build_sample_repository(target, ColourNetwork(), count=4)
+    return target
+
+
+def table_of(repository: Path) -> list[dict]:
+    table = Repository.open(repository)._table
+    return table.read([*table.own_columns.names, *table.metadata_columns.names]).to_pylist()
+
+
+def test_a_sample_repository_is_one_version_with_no_trace_of_the_machine(built):
+    assert len(list(built.rglob("*.lance/data/*"))) == 1
+    assert len(list(built.rglob("*.manifest"))) == 1
+    for file in built.rglob("*"):
+        if file.is_file():
+            assert tempfile.gettempdir().encode() not in file.read_bytes()
+            assert Path.cwd().as_posix().encode() not in file.read_bytes()
+
+
+def test_a_sample_repository_built_again_takes_the_old_ones_place_with_the_same_rows(
+    built, tmp_path
+):
+    again = tmp_path / "repository"
+    shutil.copytree(built, again)
+    build_sample_repository(again, ColourNetwork(), count=4)
+    assert table_of(again) == table_of(built)
+    assert [path.name for path in tmp_path.iterdir()] == ["repository"]
+    for name in ("repository.json", "left_out.csv"):
+        assert (again / name).read_bytes() == (built / name).read_bytes()
+
+
+def test_only_the_items_that_are_shown_are_drawn_and_only_once(built, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    items = Repository.open(built).items()
+    shown = Path(with_drawn_photos(items, [2]).photos[2])
+    assert decode(shown.read_bytes()).shape == (400, 300, 3)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [shown]
+    shown.write_bytes(b"drawn before")
+    with_drawn_photos(items, [2])
+    assert shown.read_bytes() == b"drawn before"
+
+
+def test_items_are_drawn_elsewhere_where_the_cache_cannot_be_written(built, tmp_path, monkeypatch):
+    (tmp_path / "cache").write_text("a file")
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    shown = Path(with_drawn_photos(Repository.open(built).items(), [0]).photos[0])
+    assert shown.is_relative_to(tmp_path / "temporary")
+    assert decode(shown.read_bytes()).shape == (400, 300, 3)
+
+
+@needs_default_model
+def test_the_shipped_repository_is_the_default_models_and_its_items_can_be_drawn(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    repository = Repository.open(SAMPLE_REPOSITORY)
+    assert repository.model_fingerprint == Model.load().fingerprint
+    assert len(repository) == SAMPLE_COUNT
+    items = repository.items()
+    drawable = {item.id for item in SampleCatalogue(SAMPLE_COUNT, SAMPLE_SEED).items()}
+    assert set(items.ids) <= drawable
+    rows = range(0, len(items), 25)
+    drawn = with_drawn_photos(items, rows)
+    for row in rows:
+        assert decode(Path(drawn.photos[row]).read_bytes()).shape == (400, 300, 3)
+
+
+@needs_default_model
+def test_the_default_model_sees_what_was_drawn():
+    repository = Repository.open(SAMPLE_REPOSITORY)
+    items = repository.items()
+    assert len(items) >= 0.95 * SAMPLE_COUNT
+    catalogue = SampleCatalogue(SAMPLE_COUNT, SAMPLE_SEED)
+    drawn = np.array([catalogue.classes(int(name.rpartition("_")[2])) for name in items.ids])
+    seen = np.array([items.vectors.classes(row) for row in range(len(items))])
+    shares = dict(zip(ATTRIBUTES, (drawn == seen).mean(axis=0), strict=True))
+    least = {"pattern": 0.85, "fabric": 0.6, "style": 0.7, "shape": 0.85}
+    assert {name for name, share in shares.items() if share < least[name]} == set(), shares

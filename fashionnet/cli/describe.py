@@ -93,4 +93,9 @@ def _print_table(rows: list[dict[str, Any]], names: tuple[str, ...]) -> None:
             f"{row['relevant']} {row['relevant_probability']:.2f}",
             *cells,
         )
-    Console().print(table)
+    width = None if sys.stdout.isatty() else 160
+    console = Console(width=width, highlight=False, markup=False)
+    # Rich itself would leave with a code of its own when nobody reads on.
+    with console.capture() as text:
+        console.print(table)
+    print(text.get(), end="")

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import io
 import logging
 import os
 import sys
@@ -44,11 +45,16 @@ def run_command(
     # TensorFlow logs what it finds on the machine, which is no news to the person.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.captureWarnings(True)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Lines show at once in a log too, and no file's name is too odd to be printed.
+        sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     module = importlib.import_module(f"fashionnet.cli.{command}")
     parser = argparse.ArgumentParser(program, description=module.__doc__)
     module.add_arguments(parser)
     try:
-        return module.run(parser.parse_args(arguments))
+        code = module.run(parser.parse_args(arguments))
+        sys.stdout.flush()
+        return code
     except RequestError as error:
         return _fail(" ".join(str(error).split()))
     except KeyboardInterrupt:

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fashionnet.errors import RequestError
+from fashionnet.samples.shipped import SAMPLE_REPOSITORY, with_drawn_photos
 
 if TYPE_CHECKING:
     from fashionnet.network.compiled import CompiledNetwork
     from fashionnet.profile import ProfilePhotos, StyleProfile
-
-SAMPLE_REPOSITORY = Path(__file__).parents[1] / "samples" / "repository"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -96,6 +95,12 @@ def run(arguments: argparse.Namespace) -> int:
     photos = find_photos(arguments.photos) if arguments.photos else []
     unlike = find_photos(arguments.unlike) if arguments.unlike else []
     repository = Repository.open(arguments.repository)
+    from_samples = arguments.repository == SAMPLE_REPOSITORY
+    if from_samples:
+        print(
+            f"no --repository given: recommending from {len(repository)} drawn sample items",
+            file=sys.stderr,
+        )
     # Asked before the photos are described, so that a wrong request is answered at once.
     attribute_weights(repository.schema, weights)
     items = repository.items(arguments.where)
@@ -117,6 +122,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not len(found):
         print("fashionnet: no item is left to recommend", file=sys.stderr)
         return 1
+    if from_samples and arguments.output:
+        items = with_drawn_photos(items, found.rows.tolist())
     metadata = repository.metadata([items.ids[row] for row in found.rows])
     report = assemble(profile, paths, found, items, metadata, arguments.scoring, arguments.where)
     print_table(report)

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fashionnet.errors import RequestError
+from fashionnet.files import cache_folder
+from fashionnet.network.quiet import quiet_import
 from fashionnet.network.trunk import BLOCKS, WEIGHTS_VARIABLE
 from fashionnet.schema import RELEVANCE, Schema
 
@@ -31,12 +33,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--images", type=Path, help="the folder that the image column is relative to"
     )
     parser.add_argument(
+        "--extra-labels",
+        type=Path,
+        metavar="CSV_OR_FOLDER",
+        help="more labelled photos, such as drawn ones, that are trained on and never measured on; "
+        "a CSV's images are relative to its own folder",
+    )
+    parser.add_argument(
         "--attribute",
         action="append",
         default=[],
         metavar="NAME",
         help=f"a head to train, repeatable; '{RELEVANCE}' is the head that tells garments from "
-        "other photos (default: every head that the labels know)",
+        "other photos (default, or 'all': every head that the labels know)",
     )
     parser.add_argument("--output", type=Path, required=True, help="the model folder to write")
     parser.add_argument(
@@ -101,12 +110,14 @@ def run(arguments: argparse.Namespace) -> int:
     trunk_weights = find_imagenet_weights(arguments.trunk_weights)
     from fashionnet.evaluation import figures_table
     from fashionnet.labels import read_labels
-    from fashionnet.network.frozen import default_cache
 
     schema = _schema(arguments)
     labels = read_labels(arguments.labels, arguments.images, schema, arguments.group)
     heads = _heads(arguments, labels)
+    extra = read_labels(arguments.extra_labels, None, schema) if arguments.extra_labels else None
 
+    with quiet_import():
+        import keras  # noqa: F401
     from fashionnet.network.heads_training import TrainingRequest, train_heads
     from fashionnet.network.training import Recipe, fast_precision
 
@@ -124,14 +135,15 @@ def run(arguments: argparse.Namespace) -> int:
         TrainingRequest(
             labels=labels,
             heads=heads,
-            output=arguments.output,
+            output=arguments.output.resolve(),
             recipe=recipe,
             trunk_weights=trunk_weights,
-            cache=arguments.cache or default_cache(),
+            cache=arguments.cache or cache_folder() / "frozen",
             split_seed=arguments.seed,
             group=arguments.group,
             command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
             resume=arguments.resume,
+            extra=extra,
         )
     )
     print(figures_table(figures))
@@ -154,7 +166,7 @@ def _schema(arguments: argparse.Namespace) -> Schema:
     if arguments.schema:
         return Schema.load(arguments.schema)
     default = Schema.default()
-    own = [name for name in arguments.attribute if name not in (*default.names, RELEVANCE)]
+    own = [name for name in arguments.attribute if name not in (*default.names, RELEVANCE, "all")]
     if arguments.labels.is_dir():
         found = schema_from_labels(arguments.labels)
         own = [name for name in found.names if name not in default.names]

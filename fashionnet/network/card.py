@@ -69,12 +69,13 @@ def _record(record: dict[str, Any]) -> list[str]:
     grouped = f", groups of `{split['grouped_by']}` kept whole" if split["grouped_by"] else ""
     versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
     recipe = ", ".join(f"{name} {value}" for name, value in record["recipe"].items())
+    extra = f", and {data['extra_photos']} more to train on only" if data["extra_photos"] else ""
     return [
         f"Heads {', '.join(record['heads'])}:",
         "",
         f"- command: `{record['command']}`",
-        f"- photos: {data['photos']}, fingerprint {data['photos_fingerprint']}; labels "
-        f"{data['labels_fingerprint']}; trunk weights {data['trunk_weights_fingerprint']}",
+        f"- photos: {data['photos']}, fingerprint {data['photos_fingerprint']}{extra}; "
+        f"labels {data['labels_fingerprint']}; trunk weights {data['trunk_weights_fingerprint']}",
         f"- split: {split['train']} training, {split['validation']} validation and {split['test']} "
         f"test photos, seed {split['seed']}, near-duplicates kept together{grouped}",
         f"- recipe: {recipe}",

@@ -116,24 +116,24 @@ def frozen_graph(weights: Weights, first_block: str) -> CompiledGraph:
     named = {f"trunk/{name}": array for name, array in weights.items()}
     image, normal = _image_input()
     below = _blocks(normal, named, "trunk", blocks_before(first_block))
-    above = _blocks(below, named, "trunk", blocks_from(first_block))
-    rows = ops.transpose(below, ops.constant([0, 2, 3, 1]))
+    rows = ops.transpose(below[-1], ops.constant([0, 2, 3, 1]))
+    above = _blocks(below[-1], named, "trunk", blocks_from(first_block))
     return CompiledGraph(image, [rows, _pooled(above)])
 
 
 def _network_graph(model: Model) -> tuple[Node, list[Node], Node]:
     image, normal = _image_input()
     outputs: dict[str, Node] = {}
-    node, done = normal, 0
+    trunk, done = [normal], 0
     embedding: Node | None = None
     for branch in sorted(model.branches, key=lambda branch: branch.first_block):
         shared = blocks_before(branch.first_block)
-        node = _blocks(node, model.weights, "trunk", shared[done:])
+        trunk += _blocks(trunk[-1], model.weights, "trunk", shared[done:])[1:]
         done = len(shared)
-        top = _blocks(node, model.weights, branch.name, blocks_from(branch.first_block))
+        top = _blocks(trunk[-1], model.weights, branch.name, blocks_from(branch.first_block))
         pooled = _pooled(top)
         if branch == model.branches[0]:
-            embedding = ops.normalize_l2(_average(top), ops.constant([1]), 1e-12, "max")
+            embedding = ops.normalize_l2(_average(top[-1]), ops.constant([1]), 1e-12, "max")
         for head in branch.heads:
             outputs[head] = _head(pooled, model.weights, head, model.temperatures[head])
     assert embedding is not None
@@ -149,7 +149,9 @@ def _image_input() -> tuple[Node, Node]:
     return image, ops.transpose(swapped, ops.constant([0, 3, 1, 2]))
 
 
-def _blocks(node: Node, weights: Weights, part: str, blocks: Iterable[str]) -> Node:
+def _blocks(node: Node, weights: Weights, part: str, blocks: Iterable[str]) -> list[Node]:
+    """Return the node itself and what each block makes of it in turn."""
+    nodes = [node]
     for block in blocks:
         for name in convolutions(block):
             kernel = weights[f"{part}/{name}/kernel"].astype(np.float32).transpose(3, 2, 0, 1)
@@ -158,21 +160,26 @@ def _blocks(node: Node, weights: Weights, part: str, blocks: Iterable[str]) -> N
             node = ops.convolution(node, filters, [1, 1], [1, 1], [1, 1], [1, 1])
             node = ops.relu(ops.add(node, ops.constant(bias)))
         node = ops.max_pool(node, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
-    return node
+        nodes.append(node)
+    return nodes
 
 
 def _average(node: Node) -> Node:
     return ops.reduce_mean(node, ops.constant([2, 3]))
 
 
-def _pooled(node: Node) -> Node:
-    largest = ops.reduce_max(node, ops.constant([2, 3]))
-    cells = ops.adaptive_avg_pool(node, ops.constant([GRID_ROWS, GRID_COLUMNS]))
+def _maximum(node: Node) -> Node:
+    return ops.reduce_max(node, ops.constant([2, 3]))
+
+
+def _pooled(blocks: Sequence[Node]) -> Node:
+    previous, last = blocks[-2:]
+    cells = ops.adaptive_avg_pool(last, ops.constant([GRID_ROWS, GRID_COLUMNS]))
     # By cell and then by filter, as Keras concatenates them.
     by_cell = ops.transpose(cells, ops.constant([0, 2, 3, 1]))
-    return ops.concat(
-        [_average(node), largest, ops.reshape(by_cell, ops.constant([1, -1]), False)], 1
-    )
+    grid = ops.reshape(by_cell, ops.constant([1, -1]), False)
+    whole = [pool(node) for node in (last, previous) for pool in (_average, _maximum)]
+    return ops.concat([*whole, grid], 1)
 
 
 def _head(node: Node, weights: Weights, head: str, temperature: float) -> Node:

@@ -98,9 +98,9 @@ class Model:
             )
             model._check()
         except FileNotFoundError as error:
+            missing = Path(error.filename or WEIGHTS_FILE).name
             raise RequestError(
-                f"model {folder}: {Path(error.filename or MODEL_FILE).name} is missing; expected a "
-                "folder that train_heads.py wrote"
+                f"model {folder}: {missing} is missing; expected a folder that train_heads.py wrote"
             ) from error
         except OSError as error:
             raise RequestError(f"model {folder}: {error.strerror or error}") from error
@@ -109,6 +109,7 @@ class Model:
             KeyError,
             TypeError,
             AttributeError,
+            RequestError,
             safetensors.SafetensorError,
         ) as error:
             raise RequestError(
@@ -126,6 +127,8 @@ class Model:
                 raise ValueError(f"weight {name} is {found[name]}, expected {shape}")
         if set(self.heads) - {RELEVANCE} != set(self.schema.names):
             raise ValueError("heads and schema name different attributes")
+        if len(set(self.heads)) < len(self.heads):
+            raise ValueError("a head ends two branches")
         if not all(0.01 < self.temperatures[head] < 100 for head in self.heads):
             raise ValueError("a temperature is out of bounds")
 
@@ -203,7 +206,8 @@ def _dequantised(stored: Mapping[str, NDArray[np.generic]]) -> Weights:
 def replace_folder(new: Path, target: Path) -> None:
     """Put a finished folder in the place of another.
 
-    A kill between the two renames leaves the old one beside it, as `.<name>.old`.
+    A kill between the two renames leaves the old one beside it, as `.<name>.old`, from where
+    `restore_folder` fetches it.
     """
     if target.exists():
         old = target.with_name(f".{target.name}.old")
@@ -213,3 +217,10 @@ def replace_folder(new: Path, target: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
     else:
         new.rename(target)
+
+
+def restore_folder(target: Path) -> None:
+    """Bring back a folder that `replace_folder` was killed while replacing."""
+    old = target.with_name(f".{target.name}.old")
+    if old.exists() and not target.exists():
+        old.rename(target)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionnet.network.heads import POOLED_SIZE
 from fashionnet.network.trunk import IMAGE_SIZE, Weights
 from fashionnet.network.views import draw_view
 from fashionnet.photos import Image, decode, fingerprint, read_bytes, resize
@@ -17,12 +18,6 @@ Engine = Callable[[Iterator[Image]], Iterator[list[NDArray[np.float32]]]]
 """From images to, for each, the input of the first unfrozen block and the trunk's pooled output."""
 
 PHOTOS_AT_ONCE = 64
-
-
-def default_cache() -> Path:
-    """Return the folder where frozen features are kept unless another is named."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "fashionnet" / "frozen"
 
 
 @dataclass(frozen=True)
@@ -48,7 +43,7 @@ class FrozenFeatures:
         """Keep features under a name that changes with the trunk's weights and the cut."""
         arrays = (np.ascontiguousarray(weights[name]) for name in sorted(weights))
         content = b"".join(array.tobytes() for array in arrays)
-        name = f"{fingerprint(content)[:16]}-{first_block}-seed{seed}"
+        name = f"{fingerprint(content)[:16]}-{first_block}-{POOLED_SIZE}-seed{seed}"
         return cls(cache / name, seed, engine, keep_cut=first_block != "block1")
 
     def compute(

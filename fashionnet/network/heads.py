@@ -2,19 +2,22 @@
 
 A head sees the last block's filters pooled: the average and the maximum over the whole photo, and
 the averages over the six cells of a grid of two rows and three columns, so that it can tell a
-sleeve from a hem. The seed flattens all 7×7 positions instead, at six times the weights.
+sleeve from a hem. Beside them it sees the average and the maximum of the block before, whose
+filters know textures. The seed flattens the last block's 7×7 positions instead, at five times the
+weights.
 """
 
 HIDDEN_UNITS = 512
 GRID_ROWS, GRID_COLUMNS = 2, 3
-POOLED_SIZE = 512 * (2 + GRID_ROWS * GRID_COLUMNS)
+POOLED_SIZE = 512 * (2 + GRID_ROWS * GRID_COLUMNS + 2)
 """Width of what a head sees."""
 
 
 def grid_cells(side: int) -> list[tuple[slice, slice]]:
     """Return the rows and columns of each cell of the grid over side×side positions.
 
-    Cells overlap by one position where the side does not divide, so that all are of one size.
+    Cells overlap by one position where the side does not divide; of 7 positions all cells are
+    4×3.
     """
 
     def parts(count: int) -> list[slice]:

@@ -34,7 +34,14 @@ from fashionnet.labels import (
 )
 from fashionnet.network.card import write_model_card
 from fashionnet.network.compiled import CompiledNetwork, frozen_graph
-from fashionnet.network.folder import MODEL_FILE, Branch, Model, replace_folder, rounded
+from fashionnet.network.folder import (
+    MODEL_FILE,
+    Branch,
+    Model,
+    replace_folder,
+    restore_folder,
+    rounded,
+)
 from fashionnet.network.frozen import FrozenFeatures
 from fashionnet.network.training import (
     Recipe,
@@ -68,6 +75,7 @@ class TrainingRequest:
         group: the column whose groups stay on one side of the split, for the model card.
         command: the command line, for the model card.
         resume: go on from what an interrupted run left.
+        extra: photos that are trained on and never measured on, such as drawn ones.
     """
 
     labels: LabelledPhotos
@@ -80,23 +88,35 @@ class TrainingRequest:
     group: str | None = None
     command: str = ""
     resume: bool = False
+    extra: LabelledPhotos | None = None
 
 
 def train_heads(
     request: TrainingRequest, say: Callable[[str], None] = print
 ) -> dict[str, AttributeFigures]:
     """Train heads, write the model folder and return each new head's figures on the test part."""
+    restore_folder(request.output)
     existing = Model.load(request.output) if (request.output / MODEL_FILE).exists() else None
     if existing is None and request.output.exists() and any(request.output.iterdir()):
         raise RequestError(f"{request.output}: not empty and not a model folder; name another")
     attributes = [head for head in request.heads if head != RELEVANCE]
+    if existing is None and not attributes:
+        raise RequestError(f"a model needs an attribute beside {RELEVANCE!r}: name one to train")
     labels, keys = _readable(request.labels, say)
     for warning in check_for_training(labels, attributes):
         say(f"warning: {warning}")
     imagenet = load_imagenet_weights(request.trunk_weights)
+    planned = _new_branches(request, existing)
+    trunk = _trunk(existing, [*_kept_branches(existing, request.heads), *planned], imagenet)
 
     part = _split(labels, request.split_seed, say)
     photos = {name: _training_photos(labels, keys, request.heads, part == name) for name in PARTS}
+    if request.extra:
+        extra, extra_keys = _readable(request.extra, say)
+        held_out = {*photos["validation"].keys, *photos["test"].keys}
+        chosen = np.array([key not in held_out for key in extra_keys], bool)
+        more = _training_photos(extra, extra_keys, request.heads, chosen)
+        photos["train"] = _joined_photos(photos["train"], more)
     for head in request.heads:
         counts = {name: int((photos[name].codes[head] != UNKNOWN).sum()) for name in PARTS}
         if min(counts.values()) < LEAST_OF_A_PART:
@@ -108,7 +128,7 @@ def train_heads(
     features = _frozen_features(request, imagenet, photos)
 
     branches: dict[Branch, TrainedBranch] = {}
-    for branch in _new_branches(request, existing):
+    for branch in planned:
         say(f"training {', '.join(branch.heads)} from {branch.first_block} on")
         branches[branch] = train_branch(
             branch.name,
@@ -119,7 +139,7 @@ def train_heads(
             request.recipe,
             state / branch.name,
         )
-    model = _joined(existing, labels.schema, branches, imagenet)
+    model = _joined(existing, labels.schema, branches, trunk)
 
     new = request.output.with_name(f".{request.output.name}.new")
     shutil.rmtree(new, ignore_errors=True)
@@ -145,7 +165,7 @@ def train_heads(
 def _readable(
     labels: LabelledPhotos, say: Callable[[str], None]
 ) -> tuple[LabelledPhotos, list[str]]:
-    """Leave out photos that cannot be read, and second copies of the same file."""
+    """Leave out photos that cannot be read; returns the others' SHA-256 too."""
     from concurrent.futures import ThreadPoolExecutor
 
     def key(photo: Path) -> str:
@@ -194,6 +214,14 @@ def _training_photos(
     )
 
 
+def _joined_photos(first: TrainingPhotos, second: TrainingPhotos) -> TrainingPhotos:
+    return TrainingPhotos(
+        first.photos + second.photos,
+        first.keys + second.keys,
+        {head: np.concatenate([first.codes[head], second.codes[head]]) for head in first.codes},
+    )
+
+
 def _state_folder(request: TrainingRequest, keys: Sequence[str], part: NDArray[np.str_]) -> Path:
     """Return the folder of a resumable training, empty unless it is to be resumed."""
     content = json.dumps(
@@ -202,6 +230,7 @@ def _state_folder(request: TrainingRequest, keys: Sequence[str], part: NDArray[n
             asdict(request.recipe),
             request.labels.schema.fingerprint,
             _labels_fingerprint(request.labels),
+            _labels_fingerprint(request.extra) if request.extra else "",
             sorted(zip(keys, part.tolist(), strict=True)),
         ]
     )
@@ -260,7 +289,7 @@ def _joined(
     existing: Model | None,
     schema: Schema,
     branches: Mapping[Branch, TrainedBranch],
-    imagenet: Weights,
+    trunk: Weights,
 ) -> Model:
     """Put new branches beside those of an existing model whose heads were not trained again."""
     trained = [head for branch in branches for head in branch.heads]
@@ -278,11 +307,9 @@ def _joined(
     attributes |= {name: schema[name] for name in trained if name != RELEVANCE}
     for branch in branches.values():
         weights |= rounded(branch.weights)
-    weights |= _trunk(existing, [*kept, *branches], imagenet)
+    weights |= trunk
     order = [name for name in schema.names if name in attributes]
     order += [name for name in attributes if name not in order]
-    if not order:
-        raise RequestError(f"a model needs an attribute beside {RELEVANCE!r}: name one to train")
     return Model(
         Schema(tuple(attributes[name] for name in order)),
         (*kept, *branches),
@@ -398,6 +425,7 @@ def _write_record(
         },
         "data": {
             "photos": len(keys),
+            "extra_photos": len(request.extra) if request.extra else 0,
             "labels_fingerprint": _labels_fingerprint(request.labels),
             "photos_fingerprint": fingerprint("".join(sorted(keys)).encode())[:16],
             "trunk_weights_fingerprint": fingerprint(request.trunk_weights.read_bytes())[:16],

@@ -159,8 +159,8 @@ def frozen_model(imagenet: Weights, first_block: str) -> keras.Model:
     """
     image = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 3))
     below = _blocks(_centred(image), blocks_before(first_block), "float32")
-    above = _blocks(below, blocks_from(first_block), "float32")
-    model = keras.Model(image, [below, _pooled(above)])
+    above = _blocks(below[-1], blocks_from(first_block), "float32")
+    model = keras.Model(image, [below[-1], _pooled(above)])
     _set_convolutions(model, imagenet, "block1")
     return model
 
@@ -188,25 +188,33 @@ def _centred(image: keras.KerasTensor) -> keras.KerasTensor:
     return keras.ops.flip(centred, axis=-1)
 
 
-def _blocks(node: keras.KerasTensor, blocks: Sequence[str], precision: str) -> keras.KerasTensor:
+def _blocks(
+    node: keras.KerasTensor, blocks: Sequence[str], precision: str
+) -> list[keras.KerasTensor]:
+    """Return the node itself and what each block makes of it in turn."""
     policy = keras.DTypePolicy(precision)
+    nodes = [node]
     for block in blocks:
         for name, filters in zip(convolutions(block), BLOCKS[block], strict=True):
             node = keras.layers.Conv2D(
                 filters, 3, padding="same", activation="relu", name=name, dtype=policy
             )(node)
         node = keras.layers.MaxPooling2D(name=f"{block}_pool", dtype=policy)(node)
-    return node
+        nodes.append(node)
+    return nodes
 
 
-def _pooled(node: keras.KerasTensor) -> keras.KerasTensor:
-    average = keras.layers.GlobalAveragePooling2D(dtype="float32")(node)
-    largest = keras.layers.GlobalMaxPooling2D(dtype="float32")(node)
-    cells = [
-        keras.layers.GlobalAveragePooling2D(dtype="float32")(node[:, rows, columns])
-        for rows, columns in grid_cells(node.shape[1])
+def _pooled(blocks: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
+    previous, last = blocks[-2:]
+    average, largest = keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D
+    whole = [
+        pool(dtype="float32")(node) for node in (last, previous) for pool in (average, largest)
     ]
-    return keras.layers.Concatenate(dtype="float32")([average, largest, *cells])
+    grid = [
+        average(dtype="float32")(last[:, rows, columns])
+        for rows, columns in grid_cells(last.shape[1])
+    ]
+    return keras.layers.Concatenate(dtype="float32")([*whole, *grid])
 
 
 def _heads(
@@ -372,6 +380,7 @@ class _Phase:
             try:
                 model.fit(batches, epochs=epochs, callbacks=[watcher, backup], verbose=0)
             except KeyboardInterrupt:
+                watcher.close_bar()
                 print(f"{self.name} phase interrupted: going on with the best weights so far")
                 if not self.best_weights.exists():
                     raise
@@ -382,6 +391,8 @@ class _Phase:
 
     def record(self, figures: dict[str, float | str], model: keras.Model) -> bool:
         """Keep an epoch's figures, and its weights if they are the best; returns whether."""
+        # An epoch that was recorded, but killed before its backup, is trained again.
+        self.history = [row for row in self.history if row["epoch"] != figures["epoch"]]
         best = max((float(row["accuracy"]) for row in self.history), default=-1.0)
         better = float(figures["accuracy"]) > best
         self.history.append(figures)
@@ -414,7 +425,7 @@ class _Watcher(keras.callbacks.Callback):
         self._advance(self._phase.recipe.batch_size)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        self._bar.__exit__(None, None, None)
+        self.close_bar()
         figures: dict[str, float | str] = {
             "phase": self._phase.name,
             "epoch": epoch + 1,
@@ -438,6 +449,11 @@ class _Watcher(keras.callbacks.Callback):
             float(row["accuracy"]) < best for row in recent
         ):
             self.model.stop_training = True
+
+    def close_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+            self._bar = None
 
     def _validate(self) -> dict[str, float | str]:
         photos = self._phase.parts["validation"]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionnet.errors import RequestError
+from fashionnet.network.quiet import quiet_import
 
 IMAGE_SIZE = 224
 """Height and width in pixels of what the network sees."""
@@ -69,7 +70,8 @@ def find_imagenet_weights(given: Path | None) -> Path:
 
 
 def _download() -> None:
-    import keras
+    with quiet_import():
+        import keras
 
     try:
         keras.applications.VGG16(weights="imagenet", include_top=False)

@@ -1,0 +1,289 @@
+"""Photos of every kind that people have, as real files."""
+
+import io
+import resource
+import struct
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as some
+from PIL import Image as pillow
+
+from fashionnet.errors import RequestError
+from fashionnet.photos import (
+    MAXIMUM_BYTES,
+    UnreadablePhotoError,
+    decode,
+    find_photos,
+    read_bytes,
+    resize,
+)
+
+RED, WHITE = (200, 30, 40), (255, 255, 255)
+
+
+def soft_image(height, width, seed=0):
+    """A picture without sharp edges, so that two ways to shrink it agree."""
+    coarse = np.random.default_rng(seed).integers(30, 226, (4, 4, 3), dtype=np.uint8)
+    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def saved(photo, path, **options):
+    photo.save(path, **options)
+    return decode(read_bytes(path))
+
+
+def reason(path):
+    with pytest.raises(UnreadablePhotoError) as caught:
+        decode(read_bytes(path))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# --- Unreadable ------------------------------------------------------------------------------
+
+
+def test_a_photo_without_a_byte(tmp_path):
+    (tmp_path / "a.jpg").touch()
+    assert reason(tmp_path / "a.jpg") == "empty file"
+
+
+def test_text_that_is_called_a_photo(tmp_path):
+    (tmp_path / "a.jpg").write_text("<html>not found</html>")
+    assert reason(tmp_path / "a.jpg") == "not a photo, or its header is damaged"
+
+
+def test_a_truncated_photo(tmp_path):
+    path = tmp_path / "a.jpg"
+    pillow.fromarray(soft_image(300, 200)).save(path)
+    path.write_bytes(path.read_bytes()[:2000])
+    assert reason(path).startswith("damaged or truncated: ")
+
+
+def test_a_photo_that_is_gone_or_a_folder(tmp_path):
+    assert reason(tmp_path / "a.jpg") == "no such file or directory"
+    assert reason(tmp_path) == "is a directory"
+
+
+def test_a_file_too_large_is_not_read(tmp_path):
+    path = tmp_path / "a.jpg"
+    with path.open("wb") as file:
+        file.truncate(MAXIMUM_BYTES + 1)
+    assert "at most 64 MiB" in reason(path)
+
+
+@pytest.mark.parametrize(("width", "height"), [(20000, 10000), (12000, 10000)])
+def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path, width, height):
+    def chunk(kind, data):
+        checksum = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + checksum
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    rows = zlib.compress(bytes((3 * width + 1) * 100), 9)
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    path = tmp_path / "a.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert "at most 100 megapixels are read" in reason(path)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown * 1024 < 50e6
+
+
+def sample_files():
+    image = pillow.fromarray(soft_image(48, 40))
+    for kind in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"):
+        data = io.BytesIO()
+        exif = pillow.Exif()
+        exif[0x0112] = 6
+        image.save(data, kind, **({"exif": exif} if kind in ("JPEG", "PNG", "WEBP") else {}))
+        yield data.getvalue()
+
+
+SAMPLE_FILES = list(sample_files())
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    data=some.sampled_from(SAMPLE_FILES),
+    changes=some.lists(some.tuples(some.floats(0, 1), some.integers(0, 255)), max_size=8),
+    kept=some.floats(0.1, 1),
+    early=some.booleans(),
+)
+def test_whatever_is_damaged_is_read_or_refused(data, changes, kept, early):
+    spoilt = bytearray(data)
+    for place, value in changes:
+        # Headers are where damage is worst, and they come first.
+        spoilt[int(place * (min(200, len(spoilt)) if early else len(spoilt) - 1))] = value
+    try:
+        image = decode(bytes(spoilt[: int(len(spoilt) * kept)]))
+    except UnreadablePhotoError as error:
+        assert str(error)
+    else:
+        assert image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8
+
+
+# --- Readable --------------------------------------------------------------------------------
+
+
+def test_cmyk_greyscale_and_bilevel_become_rgb(tmp_path):
+    red = pillow.new("RGB", (40, 30), RED)
+    image = saved(red.convert("CMYK"), tmp_path / "cmyk.jpg")
+    assert image.shape == (30, 40, 3)
+    assert np.abs(image.astype(int) - RED).max() < 8
+    grey = saved(pillow.new("L", (40, 30), 90), tmp_path / "grey.jpg")
+    assert np.abs(grey.astype(int) - 90).max() < 3
+    assert (saved(pillow.new("1", (40, 30), 1), tmp_path / "one.png") == 255).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("brightest", [65535, 200])
+def test_sixteen_bits_are_scaled_to_eight(tmp_path, channels, suffix, brightest):
+    ramp = np.linspace(0, brightest, 64).astype(np.uint16)
+    levels = np.tile(ramp, (32, 1))
+    path = tmp_path / f"deep{suffix}"
+    cv2.imwrite(str(path), levels if channels == 1 else np.dstack([levels] * 3))
+    image = decode(read_bytes(path))
+    assert image.shape == (32, 64, 3) and image.dtype == np.uint8
+    assert np.abs(image[..., 0].astype(float) - levels / 257).max() <= 1
+
+
+def test_transparency_is_laid_over_white(tmp_path):
+    photo = pillow.new("RGBA", (40, 30), (*RED, 255))
+    photo.paste((0, 0, 0, 0), (0, 0, 20, 30))
+    for name in ("a.png", "a.webp", "a.tif"):
+        options = {"lossless": True} if name == "a.webp" else {}
+        image = saved(photo, tmp_path / name, **options)
+        assert (image[:, :20] == WHITE).all() and (image[:, 20:] == RED).all()
+    grey = saved(pillow.new("LA", (40, 30), (10, 0)), tmp_path / "grey.png")
+    assert (grey == WHITE).all()
+
+
+def test_a_palette_with_transparency(tmp_path):
+    photo = pillow.new("P", (40, 30), 1)
+    photo.putpalette([0, 0, 0, *RED])
+    photo.paste(0, (0, 0, 20, 30))
+    for name in ("a.png", "a.gif"):
+        image = saved(photo, tmp_path / name, transparency=0)
+        assert (image[:, :20] == WHITE).all() and (image[:, 20:] == RED).all()
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".png"])
+def test_of_an_animation_the_first_frame_is_read(tmp_path, suffix):
+    frames = [pillow.new("RGB", (40, 30), colour) for colour in (RED, (0, 0, 255), (0, 255, 0))]
+    options = {"lossless": True} if suffix == ".webp" else {}
+    path = tmp_path / f"moving{suffix}"
+    image = saved(frames[0], path, save_all=True, append_images=frames[1:], **options)
+    assert (image == RED).all()
+
+
+TURNED = {
+    1: lambda upright: upright,
+    2: lambda upright: upright[:, ::-1],
+    3: lambda upright: upright[::-1, ::-1],
+    4: lambda upright: upright[::-1],
+    5: lambda upright: upright.transpose(1, 0, 2),
+    6: lambda upright: np.rot90(upright),
+    7: lambda upright: upright[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda upright: np.rot90(upright, -1),
+}
+"""How a camera stores an upright picture under each value of EXIF's orientation tag."""
+
+
+@pytest.mark.parametrize("orientation", TURNED)
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+@pytest.mark.parametrize("minimum_side", [0, 20])
+def test_turned_photos_stand_upright(tmp_path, orientation, suffix, minimum_side):
+    upright = soft_image(96, 64)
+    exif = pillow.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"turned{suffix}"
+    stored = np.ascontiguousarray(TURNED[orientation](upright))
+    pillow.fromarray(stored).save(path, exif=exif, quality=95)
+    image = decode(read_bytes(path), minimum_side)
+    assert image.shape[0] > image.shape[1]
+    assert np.abs(resize(image, 32, 48).astype(int) - resize(upright, 32, 48)).mean() < 3
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    height=some.integers(1, 700), width=some.integers(1, 700), minimum_side=some.integers(1, 300)
+)
+@example(height=448, width=448, minimum_side=224)
+@example(height=1793, width=224, minimum_side=224)
+def test_a_small_decode_is_large_enough_and_shows_the_same(height, width, minimum_side):
+    data = io.BytesIO()
+    pillow.fromarray(soft_image(height, width)).save(data, "JPEG", quality=95)
+    whole, small = decode(data.getvalue()), decode(data.getvalue(), minimum_side)
+    assert whole.shape == (height, width, 3)
+    assert min(small.shape[:2]) >= min(minimum_side, height, width)
+    assert small.shape[0] <= height and small.shape[1] <= width
+    side = min(16, minimum_side)
+    difference = resize(whole, side, side).astype(int) - resize(small, side, side)
+    assert np.abs(difference).mean() < 5
+
+
+@given(side=some.integers(1, 60), width=some.integers(1, 60), height=some.integers(1, 60))
+def test_resizing_gives_the_size_asked_for_and_keeps_one_colour(side, width, height):
+    image = np.full((side, 31, 3), RED, np.uint8)
+    resized = resize(image, width, height)
+    assert resized.shape == (height, width, 3)
+    assert (resized == RED).all()
+
+
+# --- Finding ---------------------------------------------------------------------------------
+
+
+def touch(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
+
+
+def test_photos_are_found_in_order_each_once_whatever_their_names(tmp_path):
+    first = touch(tmp_path / "été à la plage" / "юбка 1.JPG")
+    second = touch(tmp_path / "été à la plage" / "深" / "セーター.webp")
+    third = touch(tmp_path / "z" / "it's; a 'dress' [1].jpeg")
+    touch(tmp_path / "z" / "notes.txt")
+    assert find_photos([tmp_path]) == sorted([first, second, third])
+    assert find_photos([third, tmp_path]) == [third, first, second]
+
+
+def test_a_photo_with_an_odd_name_is_read(tmp_path):
+    path = tmp_path / "мои вещи" / "it's 100% 绿色.png"
+    path.parent.mkdir()
+    pillow.new("RGB", (4, 3), RED).save(path)
+    (found,) = find_photos([path.parent])
+    assert decode(read_bytes(found)).shape == (3, 4, 3)
+
+
+def test_hidden_files_and_folders_are_passed_over(tmp_path):
+    shown = touch(tmp_path / ".mine" / "shown.jpg")
+    touch(tmp_path / ".mine" / ".hidden.jpg")
+    touch(tmp_path / ".mine" / ".trash" / "thrown.jpg")
+    assert find_photos([tmp_path / ".mine"]) == [shown]
+
+
+def test_a_file_named_outright_is_taken_whatever_its_suffix(tmp_path):
+    path = touch(tmp_path / ".photo.heic")
+    assert find_photos([path]) == [path]
+
+
+@pytest.mark.parametrize("files", [[], ["notes.txt", "film.mp4"]])
+def test_a_folder_without_a_photo_is_refused(tmp_path, files):
+    for name in files:
+        touch(tmp_path / name)
+    with pytest.raises(RequestError, match="no photo found") as caught:
+        find_photos([tmp_path])
+    assert str(tmp_path) in str(caught.value) and ".jpg" in str(caught.value)
+
+
+def test_a_path_that_is_not_there_is_refused(tmp_path):
+    missing = tmp_path / "gone"
+    touch(tmp_path / "a.jpg")
+    with pytest.raises(RequestError, match=f"{missing}: no such file or folder"):
+        find_photos([tmp_path, Path(missing)])
