@@ -7,9 +7,10 @@ calibration error; of all test photos, and of catalogue photos and people's phot
     python examples/default_model/labels.py --data ../shared/data --output labels.csv
     python benchmarks/accuracy.py --labels labels.csv --images ../shared/data
 
-With --seed-recipe it also trains what benchmarks/seed_recipe.py describes on the same train and
-validation photos and prints its figures under the model's. The number of epochs is that of the
-unfrozen phase, of which the seed has 5 to 7. Without a GPU this takes hours.
+With --linear it also fits a linear classifier on frozen VGG16 features (benchmarks/linear.py), and
+with --seed-recipe it trains what benchmarks/seed_recipe.py describes, both on the same train and
+validation photos, and prints their figures under the model's. The number of epochs is that of the
+seed's unfrozen phase, which has 5 to 7. Without a GPU that takes hours.
 
     python benchmarks/accuracy.py --labels labels.csv --images ../shared/data --seed-recipe 5
 """
@@ -38,6 +39,7 @@ from fashionnet.vectors import FashionVectors
 SIDES = {"all photos": "", "catalogue photos": "catalogue/", "people's photos": "photos/"}
 """What is measured apart, by how the names of its photos start."""
 
+LINEAR = "linear on frozen features"
 SEED_RECIPE = "seed's recipe"
 
 Split = dict[str, tuple[str, str]]
@@ -50,6 +52,9 @@ def main() -> int:
     parser.add_argument("--labels", type=Path, required=True, metavar="CSV")
     parser.add_argument("--images", type=Path, default=Path("../shared/data"), metavar="DIR")
     parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, metavar="DIR")
+    parser.add_argument(
+        "--linear", action="store_true", help="also fit a linear classifier on frozen features"
+    )
     parser.add_argument(
         "--seed-recipe",
         type=int,
@@ -92,8 +97,8 @@ def report(arguments: argparse.Namespace) -> None:
             "name the labels that the model was trained with"
         )
     answers = {"": _described(network, test)}
-    if arguments.seed_recipe is not None:
-        answers[SEED_RECIPE] = _seed_recipe(arguments, parts, split)
+    if arguments.linear or arguments.seed_recipe is not None:
+        answers |= _baselines(arguments, parts, split)
     print(f"model {network.fingerprint}: {len(test)} test photos")
     for side, prefix in SIDES.items():
         rows = np.flatnonzero([name.startswith(prefix) for name in test.names])
@@ -143,12 +148,13 @@ def _figures(
     }
 
 
-def _seed_recipe(
+def _baselines(
     arguments: argparse.Namespace, parts: dict[str, LabelledPhotos], split: Split
-) -> FashionVectors:
-    """Train the seed's recipe and return what it says of the test photos."""
+) -> dict[str, FashionVectors]:
+    """Train what the model is compared with and return what it says of the test photos."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     trunk_weights = find_imagenet_weights(arguments.trunk_weights)
+    from linear import train_linear
     from seed_recipe import train_seed_recipe
 
     from fashionnet.network.training import TrainingPhotos
@@ -158,12 +164,20 @@ def _seed_recipe(
         for part, rows in parts.items()
     }
     schema = parts["test"].schema
-    probabilities = train_seed_recipe(
-        photos, schema, trunk_weights, arguments.cache, arguments.seed_recipe
-    )
-    # It has no opinion on relevance and no embedding.
-    ones, nothing = np.ones(len(probabilities), "f4"), np.zeros((len(probabilities), 1), "f4")
-    return FashionVectors(schema, probabilities, ones, nothing)
+    found = {}
+    if arguments.linear:
+        found[LINEAR] = train_linear(photos, schema, trunk_weights, arguments.cache)
+    if arguments.seed_recipe is not None:
+        found[SEED_RECIPE] = train_seed_recipe(
+            photos, schema, trunk_weights, arguments.cache, arguments.seed_recipe
+        )
+    # They have no opinion on relevance and no embedding.
+    ones = np.ones(len(photos["test"]), np.float32)
+    nothing = np.zeros((len(photos["test"]), 1), np.float32)
+    return {
+        name: FashionVectors(schema, probabilities, ones, nothing)
+        for name, probabilities in found.items()
+    }
 
 
 if __name__ == "__main__":

@@ -65,9 +65,8 @@ def train_seed_recipe(
             if not (parts[part].codes[attribute.name] != UNKNOWN).any():
                 raise RequestError(f"{attribute.name}: no {part} photo has a label")
     imagenet = load_imagenet_weights(trunk_weights)
-    features = FrozenFeatures.of_trunk(
-        cache, imagenet, FIRST_BLOCK, 0, frozen_graph(imagenet, FIRST_BLOCK).run
-    )
+    graph = frozen_graph(imagenet, FIRST_BLOCK)
+    features = FrozenFeatures.of_trunk(cache, imagenet, FIRST_BLOCK, 0, graph.run, graph.precision)
     with progress("frozen features", sum(map(len, parts.values()))) as advance:
         for photos in parts.values():
             features.compute(photos.photos, photos.keys, 1, advance)

@@ -1,19 +1,22 @@
 """Photos to Fashion Vectors: read and decode ahead while the network works."""
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from fashionnet.network.trunk import IMAGE_SIZE
-from fashionnet.photos import Image, UnreadablePhotoError, decode, fingerprint, read_bytes, resize
+from fashionnet.photos import (
+    Image,
+    UnreadablePhotoError,
+    decode,
+    fingerprint,
+    read_ahead,
+    read_bytes,
+    resize,
+)
 from fashionnet.schema import Schema
 from fashionnet.vectors import FashionVectors
-
-DECODING_THREADS = 2
-PHOTOS_AHEAD = 16
 
 
 class Network(Protocol):
@@ -73,7 +76,7 @@ def describe_photos(
     left_out: list[LeftOut] = []
 
     def images() -> Iterator[Image]:
-        for photo, pending in _read_ahead(photos):
+        for photo, pending in read_ahead(photos, read_for_network):
             try:
                 sha256, image = pending.result()
             except UnreadablePhotoError as error:
@@ -86,13 +89,3 @@ def describe_photos(
 
     vectors = network.describe(images())
     return Described(readable, fingerprints, vectors, left_out)
-
-
-def _read_ahead(photos: Sequence[Path]) -> Iterator[tuple[Path, Future[tuple[str, Image]]]]:
-    with ThreadPoolExecutor(DECODING_THREADS) as threads:
-        waiting: deque[tuple[Path, Future[tuple[str, Image]]]] = deque()
-        for photo in photos:
-            waiting.append((photo, threads.submit(read_for_network, photo)))
-            if len(waiting) > PHOTOS_AHEAD:
-                yield waiting.popleft()
-        yield from waiting

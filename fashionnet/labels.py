@@ -9,7 +9,6 @@ import hashlib
 import io
 import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from fashionnet.photos import (
     decode,
     find_photos,
     fingerprint,
+    read_ahead,
     read_bytes,
     resize,
 )
@@ -367,10 +367,9 @@ def near_duplicate_groups(
         return resize(image, _THUMBNAIL_SIDE, _THUMBNAIL_SIDE)
 
     thumbnails = []
-    with ThreadPoolExecutor() as threads:
-        for thumbnail in threads.map(read, photos):
-            thumbnails.append(thumbnail)
-            advance(1)
+    for _, pending in read_ahead(photos, read):
+        thumbnails.append(pending.result())
+        advance(1)
     groups = np.arange(len(photos), dtype=np.int64)
     first_rows: dict[bytes, int] = {}
     for row, image in enumerate(thumbnails):
@@ -504,7 +503,11 @@ def split(
     first_names = np.full(group_count, "", dtype=object)
     for row in np.argsort(names, kind="stable")[::-1]:
         first_names[group_of_row[row]] = names[row]
-    draw = [hashlib.sha256(f"{seed}/{name}".encode()).hexdigest() for name in first_names]
+    draw = [
+        # Not every file's name is text.
+        hashlib.sha256(f"{seed}/{name}".encode(errors="backslashreplace")).hexdigest()
+        for name in first_names
+    ]
 
     totals = counts.sum(axis=0)
     rarest = np.where(counts > 0, totals, np.inf).min(axis=1, initial=np.inf)

@@ -115,7 +115,8 @@ def recommend(
     RequestError for values out of range, unknown attributes, and items of another schema or
     embedding size than the profile's.
     """
-    _check(profile, items.vectors, top, scoring, diversity)
+    check_options(top, scoring, diversity)
+    _check_alike(profile, items.vectors)
     weight = attribute_weights(profile.schema, weights or {})
     scores = score(profile, items.vectors, scoring, weight)
     new = np.flatnonzero(~np.isin(np.asarray(items.fingerprints), profile.shown_fingerprints))
@@ -259,15 +260,17 @@ def _marginal_relevance(
     return np.array(order, np.intp)
 
 
-def _check(
-    profile: StyleProfile, items: FashionVectors, top: int, scoring: str, diversity: float
-) -> None:
+def check_options(top: int, scoring: str, diversity: float) -> None:
+    """Raise RequestError for what `recommend` does not take, before any long work."""
     if top < 1:
         raise RequestError(f"top is {top}: expected 1 or more")
     if scoring not in SCORINGS:
         raise RequestError(f"scoring {scoring!r} is unknown: expected {' or '.join(SCORINGS)}")
     if not 0 <= diversity <= 1:
         raise RequestError(f"diversity is {diversity:g}: expected 0 to 1")
+
+
+def _check_alike(profile: StyleProfile, items: FashionVectors) -> None:
     if items.schema.fingerprint != profile.schema.fingerprint:
         raise RequestError(
             f"the profile's schema ({', '.join(profile.schema.names)}) is not that of the items "

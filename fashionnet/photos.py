@@ -2,15 +2,18 @@
 
 import hashlib
 import io
+import os
 import warnings
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as pillow
-from PIL import ImageOps
 
 from fashionnet.errors import RequestError
 
@@ -21,6 +24,23 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 SUFFIXES = frozenset((".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"))
 MAXIMUM_BYTES = 64 * 2**20
 MAXIMUM_PIXELS = 100_000_000
+READING_THREADS = 2
+PHOTOS_AHEAD = 16
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: pillow.Transpose.FLIP_LEFT_RIGHT,
+    3: pillow.Transpose.ROTATE_180,
+    4: pillow.Transpose.FLIP_TOP_BOTTOM,
+    5: pillow.Transpose.TRANSPOSE,
+    6: pillow.Transpose.ROTATE_270,
+    7: pillow.Transpose.TRANSVERSE,
+    8: pillow.Transpose.ROTATE_90,
+}
+"""What stands a photo upright, for each value of EXIF's orientation tag but 1, upright already."""
 
 
 class UnreadablePhotoError(Exception):
@@ -31,26 +51,40 @@ def find_photos(paths: Iterable[Path]) -> list[Path]:
     """Return the photos among files and, recursively, folders: sorted, each once.
 
     A file that is named outright is taken whatever its suffix; hidden files are passed over.
-    Raises RequestError for a path that does not exist and where no photo is found.
+    Raises RequestError for a path that does not exist, a folder that cannot be read and where no
+    photo is found.
     """
     paths = list(paths)
     found: dict[Path, None] = {}
-    for path in paths:
-        if path.is_dir():
-            for file in sorted(path.rglob("*")):
-                hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-                if not hidden and file.suffix.lower() in SUFFIXES and file.is_file():
-                    found[file] = None
-        elif path.is_file():
-            found[path] = None
-        else:
-            raise RequestError(f"{path}: no such file or folder")
+    try:
+        for path in paths:
+            if path.is_dir():
+                found |= dict.fromkeys(_photos_below(path))
+            elif path.is_file():
+                found[path] = None
+            else:
+                raise RequestError(f"{path}: no such file or folder")
+    except OSError as error:
+        raise RequestError(f"{error.filename}: {(error.strerror or str(error)).lower()}") from error
     if not found:
         names = ", ".join(str(path) for path in paths)
         raise RequestError(
             f"{names}: no photo found; expected files ending in " + " ".join(sorted(SUFFIXES))
         )
     return list(found)
+
+
+def _photos_below(folder: Path) -> list[Path]:
+    def stop(error: OSError) -> None:
+        raise error
+
+    photos = []
+    for here, folders, files in os.walk(folder, onerror=stop):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for file in (Path(here, name) for name in files if not name.startswith(".")):
+            if file.suffix.lower() in SUFFIXES and file.is_file():
+                photos.append(file)
+    return sorted(photos)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -99,18 +133,22 @@ def decode(data: bytes, minimum_side: int = 0) -> Image:
         raise UnreadablePhotoError(
             f"too many pixels: at most {MAXIMUM_PIXELS // 10**6} megapixels are read"
         ) from None
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
-        raise UnreadablePhotoError(f"damaged or truncated: {error}".splitlines()[0]) from error
+    except UnreadablePhotoError:
+        raise
+    except Exception as error:
+        # Pillow's decoders let through whatever Python raises at bytes they did not expect.
+        what = str(error) or type(error).__name__
+        raise UnreadablePhotoError(f"damaged or truncated: {what}".splitlines()[0]) from error
 
 
 def _upright_rgb(photo: pillow.Image) -> pillow.Image:
-    photo = ImageOps.exif_transpose(photo)
+    # Of a TIFF, Pillow heeds and removes the orientation as it loads the pixels.
+    photo.load()
+    turn = _turn(photo)
+    if turn is not None:
+        photo = photo.transpose(turn)
     if photo.mode.startswith(("I", "F")):
-        # Pillow clips 16-bit greyscale to 255 instead of scaling it.
-        levels = np.asarray(photo, np.float64)
-        deep = photo.mode.startswith("I;16") or levels.max(initial=0) > 255
-        top = 65535.0 if deep else 255.0
-        photo = pillow.fromarray((levels * (255.0 / top)).clip(0, 255).astype(np.uint8))
+        photo = pillow.fromarray(_eight_bits(photo))
     if photo.has_transparency_data:
         photo = photo.convert("RGBA")
         white = pillow.new("RGBA", photo.size, "white")
@@ -118,8 +156,48 @@ def _upright_rgb(photo: pillow.Image) -> pillow.Image:
     return photo.convert("RGB")
 
 
+def _turn(photo: pillow.Image) -> pillow.Transpose | None:
+    try:
+        orientation: Any = photo.getexif().get(_ORIENTATION)
+        return _TURNS.get(orientation)
+    except Exception:
+        # EXIF is written by all kinds of programs: a picture is good whatever is wrong with it.
+        return None
+
+
+def _eight_bits(photo: pillow.Image) -> NDArray[np.uint8]:
+    """Scale the grey levels of modes I;16, I and F, which Pillow itself would clip to 255."""
+    if photo.mode.startswith("I;16"):
+        return (np.asarray(photo) >> 8).astype(np.uint8)
+    levels = np.array(photo, np.float32)
+    if levels.max(initial=0) > 255:
+        levels *= np.float32(255 / 65535)
+    return levels.clip(0, 255, out=levels).astype(np.uint8)
+
+
 def resize(image: Image, width: int, height: int) -> Image:
     """Scale an image to exactly width×height, averaging areas when it shrinks."""
     shrinks = image.shape[0] >= height and image.shape[1] >= width
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return cv2.resize(image, (width, height), interpolation=how).astype(np.uint8, copy=False)
+
+
+def read_ahead(
+    items: Iterable[Item], read: Callable[[Item], Result]
+) -> Iterator[tuple[Item, "Future[Result]"]]:
+    """Yield each item with what `read` makes of it, in order, read in threads a few items ahead.
+
+    However many items there are, memory holds PHOTOS_AHEAD results, and an interruption waits
+    for the photos that are being read at that moment only.
+    """
+    threads = ThreadPoolExecutor(READING_THREADS)
+    waiting: deque[tuple[Item, Future[Result]]] = deque()
+    try:
+        for item in items:
+            waiting.append((item, threads.submit(read, item)))
+            if len(waiting) > PHOTOS_AHEAD:
+                yield waiting.popleft()
+        while waiting:
+            yield waiting.popleft()
+    finally:
+        threads.shutdown(cancel_futures=True)

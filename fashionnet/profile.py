@@ -42,7 +42,7 @@ class StyleProfile:
     """What a person wears: P photos they like and, where given, photos of what they dislike.
 
     >>> profile = StyleProfile(liked, None, network.fingerprint)   # doctest: +SKIP
-    >>> profile.matrix[0]                                          # doctest: +SKIP
+    >>> profile.vectors.codes[0]                                   # doctest: +SKIP
     array([1, 0, 0, 0], dtype=uint8)
     """
 
@@ -52,7 +52,7 @@ class StyleProfile:
 
     @property
     def vectors(self) -> FashionVectors:
-        """Fashion Vectors of the P liked photos."""
+        """Fashion Vectors of the P liked photos: their `codes` are the style-profile matrix."""
         return self.liked.vectors
 
     @property
@@ -61,18 +61,9 @@ class StyleProfile:
         return self.liked.vectors.schema
 
     @property
-    def matrix(self) -> NDArray[np.uint8]:
-        """The style-profile matrix: uint8 (P, A), one code for each liked photo and attribute."""
-        return self.liked.vectors.codes
-
-    @property
     def shown_fingerprints(self) -> tuple[str, ...]:
         """SHA-256 of every photo that the person showed, liked or not."""
         return self.liked.fingerprints + (self.disliked.fingerprints if self.disliked else ())
-
-    def class_frequencies(self) -> NDArray[np.float64]:
-        """Return float64 (C,): the share of the matrix's rows that have each class."""
-        return class_counts(self.vectors) / len(self.liked)
 
     def mean_probabilities(self) -> NDArray[np.float64]:
         """Return float64 (C,): each class's probability, averaged over the liked photos."""
@@ -102,7 +93,9 @@ class StyleProfile:
             "liked": _rows(self.liked),
             "disliked": _rows(self.disliked) if self.disliked else [],
         }
-        write_whole(path, json.dumps(document, ensure_ascii=False, indent=1).encode())
+        text = json.dumps(document, ensure_ascii=False, indent=1)
+        # What of a file's name is no text is spelt as JSON spells it, and read back the same.
+        write_whole(path, text.encode(errors="backslashreplace"))
 
     @classmethod
     def load(cls, path: Path) -> "StyleProfile":

@@ -59,7 +59,7 @@ def progress(what: str, total: int) -> Iterator[Advance]:
         if now - last >= SECONDS_BETWEEN_LINES:
             last = now
             rate = done / (now - start)
-            left = (total - done) / rate if rate else 0
+            left = max(0, total - done) / rate if rate else 0
             print(f"{what}: {done}/{total}, {rate:.1f}/s, {left:.0f} s left", file=sys.stderr)
 
     yield advance

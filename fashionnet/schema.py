@@ -1,4 +1,4 @@
-"""The attributes that a network predicts and the classes of each; TOML in and out."""
+"""The attributes that a network predicts and the classes of each, as a TOML file names them."""
 
 import hashlib
 import json
@@ -14,6 +14,16 @@ from fashionnet.errors import RequestError
 RELEVANCE = "relevant"
 """Name of the column and head that tell whether a photo shows a garment the schema is about."""
 
+FILTER_WORD = re.compile(
+    "all|and|any|between|case|cast|current_date|current_time|current_timestamp|end|exists|false"
+    "|in|interval|is|like|not|null|or|select|some|trim|true|with"
+)
+"""Words that the grammar of filters takes for something else than a column."""
+
+# Columns that stand beside the attributes in a repository, a report, a print or a CSV of labels.
+_TAKEN_NAME = re.compile(
+    f"{RELEVANCE}|id|image|likeness|photo|rank|reason|relevance|score|.*_probability"
+)
 _ATTRIBUTE_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _CLASS_NAME = re.compile(r"[^\s,;\"'\\/\x00-\x1f\x7f][^,;\"'\\/\x00-\x1f\x7f]{0,59}")
 
@@ -31,8 +41,16 @@ class Attribute:
                 f"attribute name {self.name!r}: use lower-case letters, digits and underscores, "
                 "starting with a letter"
             )
-        if self.name == RELEVANCE or self.name.endswith("_probability"):
-            raise RequestError(f"attribute name {self.name!r} is reserved: choose another")
+        if _TAKEN_NAME.fullmatch(self.name):
+            raise RequestError(
+                f"attribute name {self.name!r} is reserved: it names a column that FashionNet "
+                "writes beside the attributes; choose another"
+            )
+        if FILTER_WORD.fullmatch(self.name):
+            raise RequestError(
+                f"attribute name {self.name!r} is reserved: it is a word of the filters' language; "
+                "choose another"
+            )
         for name in self.classes:
             if not isinstance(name, str) or not _CLASS_NAME.fullmatch(name):
                 raise RequestError(
@@ -106,14 +124,6 @@ class Schema:
     def to_mapping(self) -> dict[str, list[str]]:
         """Return attribute names and their classes, as `from_mapping` takes them."""
         return {attribute.name: list(attribute.classes) for attribute in self.attributes}
-
-    def to_toml(self) -> str:
-        """Return the text that `load` reads."""
-        lines = [
-            f"{name} = {json.dumps(classes, ensure_ascii=False)}"
-            for name, classes in self.to_mapping().items()
-        ]
-        return "\n".join(["[attributes]", *lines, ""])
 
     @cached_property
     def names(self) -> tuple[str, ...]:

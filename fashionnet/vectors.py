@@ -76,12 +76,6 @@ class FashionVectors:
         ]
         return np.stack(columns, axis=1)
 
-    @cached_property
-    def confidences(self) -> NDArray[np.float32]:
-        """float32 (N, A): the probability of the class that `codes` names."""
-        columns = [self.probabilities[:, part].max(axis=1) for part in self.schema.slices.values()]
-        return np.stack(columns, axis=1)
-
     @property
     def relevant(self) -> NDArray[np.bool_]:
         """bool (N,): whether relevance is at least one half."""

@@ -50,11 +50,16 @@ def test_spaces_and_other_scripts_in_names(tmp_path):
     assert read_catalogue(tmp_path).ids == ["új kép/лето 100% 'мода'"]
 
 
-def test_two_photos_of_one_name_and_the_second_is_left_out(shop):
+def test_photos_that_differ_by_their_suffix_alone_are_all_kept(shop):
     save_photo(shop / "images" / "1.png")
+    save_photo(shop / "images" / "2.jpg.png")
+    names = ["images/1.jpg", "images/1.png", "images/2", "images/2.jpg.png", "images/3"]
     catalogue = read_catalogue(shop)
-    assert catalogue.ids == ["images/1", "images/2", "images/3"]
-    assert reasons(catalogue) == {"images/1.png": "id images/1 is taken by images/1.jpg"}
+    assert (sorted(catalogue.ids), reasons(catalogue)) == (names, {})
+    for lines in (sorted(catalogue.photos), sorted(catalogue.photos)[::-1]):
+        table = write(shop / "items.csv", "\n".join(["image", *lines]))
+        listed = read_catalogue(table)
+        assert (sorted(listed.ids), reasons(listed)) == (names, {})
 
 
 def test_metadata_joins_by_file_name(shop):
@@ -118,6 +123,57 @@ def test_a_stray_quote_costs_one_row_at_most(shop):
 def test_a_quoted_line_break_belongs_to_its_cell(shop):
     table = write(shop / "items.csv", 'image,name\nimages/1.jpg,"two\nlines"\nimages/2.jpg,x\n')
     assert read_catalogue(table).metadata["name"].to_pylist() == ["two\nlines", "x"]
+
+
+def test_a_cell_of_any_length_costs_no_other_row(shop):
+    long, longer = "x" * 200_000, "y" * 2_000_000
+    table = write(
+        shop / "items.csv",
+        f"image,name\nimages/1.jpg,{long}\nimages/2.jpg,{longer}\nimages/3.jpg,short\n",
+    )
+    catalogue = read_catalogue(table)
+    assert catalogue.ids == ["images/1", "images/3"]
+    assert catalogue.metadata["name"].to_pylist() == [long, "short"]
+    (reason,) = reasons(catalogue).values()
+    assert reason.endswith("at most 1,048,576 are read")
+    header = write(shop / "header.csv", f"image,{longer}\nimages/1.jpg,x\n")
+    with pytest.raises(RequestError, match="no header found: line of"):
+        read_catalogue(header)
+
+
+def text_that_is_not_utf8():
+    data = pa.array([b"images/\xff.jpg", b"images/2.jpg"], pa.binary())
+    return pa.Array.from_buffers(pa.string(), 2, data.buffers())
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        text_that_is_not_utf8(),
+        pa.array([b"\xff", b"x"], pa.binary_view()),
+        pa.array([b"\xff", b"x"], pa.binary(1)),
+    ],
+    ids=["not UTF-8", "binary view", "fixed-size binary"],
+)
+def test_columns_of_parquet_that_cannot_be_converted_are_not_kept(shop, column):
+    images = pa.array(["images/1.jpg", "images/2.jpg"])
+    pq.write_table(pa.table({"image": images, "raw": column}), shop / "items.parquet")
+    catalogue = read_catalogue(shop / "items.parquet")
+    assert catalogue.ids == ["images/1", "images/2"]
+    assert catalogue.metadata.num_columns == 0
+    (note,) = catalogue.notes
+    assert note.startswith("column raw of items.parquet holds") and note.endswith("not kept")
+    for table in ({"image": column}, {"image": images, "id": column}):
+        pq.write_table(pa.table(table), shop / "items.parquet")
+        with pytest.raises(RequestError, match=r"column i.* holds .*: write it as text"):
+            read_catalogue(shop / "items.parquet")
+
+
+def test_json_nested_at_the_edge_of_what_can_be_read_is_no_traceback(shop):
+    for depth in range(900, 1000, 3):
+        deep = "[" * depth + "]" * depth
+        lines = f'{{"image": "images/1.jpg", "x": {deep}}}\n{{"image": "images/2.jpg"}}\n'
+        assert "images/2" in read_catalogue(write(shop / "items.jsonl", lines)).ids
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])

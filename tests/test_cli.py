@@ -87,6 +87,17 @@ def fake_run(monkeypatch, run):
             2,
             "fashionnet: /a/b: permission denied\n",
         ),
+        (
+            UnicodeEncodeError("utf-8", "caf\udce9", 3, 4, "surrogates not allowed"),
+            2,
+            "fashionnet: a name or a text that is not UTF-8 cannot be used here: 'utf-8' codec "
+            "can't encode character '\\udce9' in position 3: surrogates not allowed\n",
+        ),
+        (
+            RequestError("\x1b[31m\x1b]0;title\x07.jpg: gone"),
+            2,
+            "fashionnet: [31m ]0;title .jpg: gone\n",
+        ),
     ],
 )
 def test_what_goes_wrong_is_one_line_and_a_code(monkeypatch, capsys, error, code, said):

@@ -14,9 +14,9 @@ from handmade import ColourNetwork
 from PIL import Image as pillow
 
 from fashionnet.cli import main
-from fashionnet.describing import PHOTOS_AHEAD, describe_photos
+from fashionnet.describing import describe_photos
 from fashionnet.network.compiled import CompiledNetwork
-from fashionnet.photos import fingerprint
+from fashionnet.photos import PHOTOS_AHEAD, fingerprint
 from fashionnet.schema import Schema
 
 ROOT = Path(__file__).parents[1]
@@ -152,6 +152,15 @@ def test_a_name_that_is_no_text_is_printed_all_the_same(few_photos, tiny_model):
         )
         assert done.returncode == 0, done.stderr
         assert "caf" in done.stdout
+
+
+def test_names_of_photos_give_a_terminal_no_commands(few_photos, tiny_model, capfd):
+    photo = sorted(few_photos.iterdir())[0]
+    photo.rename(few_photos / "a\x1b[31mred.jpg")
+    (few_photos / "b\x1b]0;title\x07.jpg").touch()
+    code, printed, problems = describe(capfd, few_photos, "--model", tiny_model)
+    assert code == 0 and "red.jpg" in printed and "title" in problems[0]
+    assert not set("\x1b\x07") & set(printed + problems[0])
 
 
 # --- The library's own door ------------------------------------------------------------------

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from handmade import SCHEMA, vectors_of
+from handmade import SCHEMA, ColourNetwork, vectors_of
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
@@ -193,3 +193,15 @@ def test_evaluate_scores_the_shipped_model_from_the_command_line(tmp_path, capsy
     assert (output / "pattern-confusion.png").exists()
     with pytest.raises(RequestError, match="is a file"):
         evaluate.run(arguments_of("--labels", str(labels), "--output", str(labels)))
+
+
+def test_evaluate_gives_a_terminal_no_commands(tmp_path, monkeypatch, capsys):
+    (tmp_path / "a\x1b[31mred.jpg").touch()
+    (tmp_path / "labels.csv").write_text("image,pattern\na\x1b[31mred.jpg,solid\n")
+    network = ColourNetwork()
+    monkeypatch.setattr("fashionnet.network.compiled.CompiledNetwork.open", lambda _: network)
+    parser = argparse.ArgumentParser()
+    evaluate.add_arguments(parser)
+    assert evaluate.run(parser.parse_args(["--labels", str(tmp_path / "labels.csv")])) == 1
+    problems = capsys.readouterr().err
+    assert "red.jpg: empty file" in problems and "\x1b" not in problems

@@ -368,3 +368,13 @@ def test_the_default_models_labels_hold_nothing_that_was_left_unlabelled(tmp_pat
             category = row["image"].split("/")[1]
             assert category in {"pants", "shoes", "shorts", "hat", "skirt"}
             assert row["sender_id"]
+
+
+def test_photos_whose_names_are_no_text_are_split():
+    names = [f"{number} caf\udce9.jpg" for number in range(20)]
+    codes = {name: np.arange(20) % 2 for name in SCHEMA.names}
+    relevance = np.ones(20, np.int16)
+    labels = LabelledPhotos(
+        SCHEMA, [Path(n) for n in names], names, codes, relevance, np.arange(20)
+    )
+    assert set(split(labels, np.arange(20), 0)) == set(PARTS)

@@ -363,8 +363,8 @@ class CountingEngine:
             yield [image[:2, :2].astype(np.float32), image.mean(axis=(0, 1))]
 
 
-def compute(folder, photos, views, engine, seed=0, keep_cut=True):
-    features = FrozenFeatures(folder, seed, engine, keep_cut)
+def compute(folder, photos, views, engine, seed=0, first_block="block5"):
+    features = FrozenFeatures(folder, seed, engine, first_block)
     keys = [fingerprint(photo.read_bytes()) for photo in photos]
     done = []
     features.compute(photos, keys, views, done.append)
@@ -410,15 +410,37 @@ def test_features_are_known_by_the_photo_s_content(photos, tmp_path):
 def test_features_of_other_weights_cuts_or_seeds_are_kept_apart(trunk, tmp_path):
     other = {**trunk, "block1_conv1/bias": trunk["block1_conv1/bias"] + 1}
     asked = [(trunk, "block5", 0), (other, "block5", 0), (trunk, "block4", 0), (trunk, "block5", 1)]
-    folders = {
-        FrozenFeatures.of_trunk(tmp_path, weights, block, seed, CountingEngine()).folder
-        for weights, block, seed in asked
-    }
+    folders = {cache_folder(tmp_path, *words) for words in asked}
     assert len(folders) == 4
 
 
+def cache_folder(cache, weights, block="block5", seed=0, precision="f32"):
+    return FrozenFeatures.of_trunk(cache, weights, block, seed, CountingEngine(), precision).folder
+
+
+def test_features_of_another_precision_are_kept_apart(trunk, tmp_path):
+    folders = {cache_folder(tmp_path, trunk, precision=name) for name in ("f32", "bf16", "keras")}
+    assert len(folders) == 3
+
+
+def test_features_of_views_drawn_otherwise_are_kept_apart(trunk, tmp_path, monkeypatch):
+    before = cache_folder(tmp_path, trunk)
+    assert cache_folder(tmp_path, trunk) == before
+    monkeypatch.setattr("fashionnet.network.views.ROTATION_DEGREES", 9.0)
+    assert cache_folder(tmp_path, trunk) != before
+
+
+def test_the_size_that_is_said_is_the_size_on_disk(trunk, photos, tmp_path):
+    graph = frozen_graph(trunk, "block5")
+    features, keys = compute(tmp_path / "cache", photos[:1], 1, graph.run)
+    size = sum(path.stat().st_size for path in (tmp_path / "cache").rglob("*.npy"))
+    assert size == pytest.approx(features.bytes_per_view, rel=0.01)
+    assert features.bytes_per_view == pytest.approx(0.2e6, rel=0.1)
+    assert features.missing(keys, 3) == 2
+
+
 def test_where_nothing_is_frozen_the_image_itself_is_taken(photos, tmp_path):
-    features, keys = compute(tmp_path, photos, 2, CountingEngine(), keep_cut=False)
+    features, keys = compute(tmp_path, photos, 2, CountingEngine(), first_block="block1")
     cut = features.cut(photos[0], keys[0], 1)
     assert cut.shape == (SIDE, SIDE, 3) and cut.dtype == np.uint8
     assert not list(tmp_path.rglob("*-cut.npy"))

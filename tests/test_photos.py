@@ -1,9 +1,14 @@
 """Photos of every kind that people have, as real files."""
 
 import io
+import os
 import resource
 import struct
+import tempfile
+import time
+import tracemalloc
 import zlib
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -16,9 +21,11 @@ from PIL import Image as pillow
 from fashionnet.errors import RequestError
 from fashionnet.photos import (
     MAXIMUM_BYTES,
+    PHOTOS_AHEAD,
     UnreadablePhotoError,
     decode,
     find_photos,
+    read_ahead,
     read_bytes,
     resize,
 )
@@ -152,6 +159,46 @@ def test_sixteen_bits_are_scaled_to_eight(tmp_path, channels, suffix, brightest)
     assert np.abs(image[..., 0].astype(float) - levels / 257).max() <= 1
 
 
+def exif_with_text_as(tag):
+    """EXIF that turns a photo by 90° and has a text where `tag` is a number."""
+    entries = sorted([(0x0112, 3, 1, struct.pack("<HH", 6, 0)), (tag, 2, 4, b"abc\0")])
+    directory = b"".join(struct.pack("<HHI", *entry[:3]) + entry[3] for entry in entries)
+    return b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + directory + bytes(4)
+
+
+@pytest.mark.parametrize("exif", [exif_with_text_as(0x0100), exif_with_text_as(0x011A)])
+def test_a_good_picture_with_odd_exif_is_kept_and_stands_upright(tmp_path, exif):
+    wide = pillow.new("RGB", (60, 40), RED)
+    assert saved(wide, tmp_path / "a.jpg", exif=exif).shape == (60, 40, 3)
+
+
+def test_a_good_picture_with_exif_that_is_no_exif_is_kept(tmp_path):
+    image = saved(pillow.new("RGB", (60, 40), RED), tmp_path / "a.jpg", exif=b"Exif\0\0nonsense")
+    assert image.shape == (40, 60, 3)
+
+
+def test_whatever_a_decoder_lets_through_makes_a_photo_unreadable(tmp_path, monkeypatch):
+    def fail(photo):
+        raise struct.error("required argument is not an integer")
+
+    monkeypatch.setattr("fashionnet.photos._upright_rgb", fail)
+    pillow.new("RGB", (60, 40), RED).save(tmp_path / "a.jpg")
+    assert reason(tmp_path / "a.jpg").endswith("required argument is not an integer")
+
+
+@pytest.mark.parametrize(("kind", "most"), [(np.uint16, 12), (np.float32, 16), (np.int32, 16)])
+def test_grey_pictures_of_many_bits_take_little_memory(tmp_path, kind, most):
+    levels = np.full((1000, 1000), 40_000, kind)
+    pillow.fromarray(levels).save(tmp_path / "deep.tif")
+    data = read_bytes(tmp_path / "deep.tif")
+    tracemalloc.start()
+    image = decode(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert abs(int(image[0, 0, 0]) - 40_000 / 257) <= 1
+    assert peak < most * levels.size
+
+
 def test_transparency_is_laid_over_white(tmp_path):
     photo = pillow.new("RGBA", (40, 30), (*RED, 255))
     photo.paste((0, 0, 0, 0), (0, 0, 20, 30))
@@ -195,7 +242,7 @@ TURNED = {
 
 
 @pytest.mark.parametrize("orientation", TURNED)
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
 @pytest.mark.parametrize("minimum_side", [0, 20])
 def test_turned_photos_stand_upright(tmp_path, orientation, suffix, minimum_side):
     upright = soft_image(96, 64)
@@ -203,7 +250,8 @@ def test_turned_photos_stand_upright(tmp_path, orientation, suffix, minimum_side
     exif[0x0112] = orientation
     path = tmp_path / f"turned{suffix}"
     stored = np.ascontiguousarray(TURNED[orientation](upright))
-    pillow.fromarray(stored).save(path, exif=exif, quality=95)
+    options = {} if suffix == ".tif" else {"quality": 95}
+    pillow.fromarray(stored).save(path, exif=exif, **options)
     image = decode(read_bytes(path), minimum_side)
     assert image.shape[0] > image.shape[1]
     assert np.abs(resize(image, 32, 48).astype(int) - resize(upright, 32, 48)).mean() < 3
@@ -268,6 +316,36 @@ def test_hidden_files_and_folders_are_passed_over(tmp_path):
     assert find_photos([tmp_path / ".mine"]) == [shown]
 
 
+@contextmanager
+def locked(folder):
+    """Keep everyone out of a folder, the superuser too by being nobody meanwhile."""
+    superuser = hasattr(os, "geteuid") and os.geteuid() == 0
+    folder.chmod(0)
+    try:
+        if superuser:
+            os.seteuid(65534)
+        if os.access(folder, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
+            pytest.skip("nobody can be kept out of a folder here")
+        yield
+    finally:
+        if superuser:
+            os.seteuid(0)
+        folder.chmod(0o700)
+
+
+@pytest.mark.parametrize("name", [".", "inside", "inside/deep"])
+def test_a_folder_that_cannot_be_read_is_named_and_not_taken_for_empty(name):
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        for path in (folder, folder / "inside", folder / "inside" / "deep"):
+            touch(path / "a.jpg")
+            path.chmod(0o755)
+        with locked(folder / name), pytest.raises(RequestError) as caught:
+            find_photos([folder])
+    assert str(folder / name) in str(caught.value)
+    assert str(caught.value).endswith("permission denied")
+
+
 def test_a_file_named_outright_is_taken_whatever_its_suffix(tmp_path):
     path = touch(tmp_path / ".photo.heic")
     assert find_photos([path]) == [path]
@@ -287,3 +365,25 @@ def test_a_path_that_is_not_there_is_refused(tmp_path):
     touch(tmp_path / "a.jpg")
     with pytest.raises(RequestError, match=f"{missing}: no such file or folder"):
         find_photos([tmp_path, Path(missing)])
+
+
+def test_an_interrupted_reading_waits_for_no_more_than_a_few_photos():
+    begun = []
+
+    def read(number):
+        begun.append(number)
+        time.sleep(0.02)
+        return number
+
+    reading = read_ahead(range(10_000), read)
+    item, pending = next(reading)
+    assert item == pending.result() == 0
+    reading.close()
+    count = len(begun)
+    time.sleep(0.1)
+    assert len(begun) == count <= PHOTOS_AHEAD + 1
+
+
+def test_reading_ahead_keeps_the_order():
+    found = [pending.result() for _, pending in read_ahead(range(50), lambda number: -number)]
+    assert found == [-number for number in range(50)]

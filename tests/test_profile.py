@@ -1,4 +1,6 @@
 import json
+import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ from handmade import MODEL, SCHEMA, items_of, profile_of, vectors_of
 
 from fashionnet.errors import RequestError
 from fashionnet.matching import recommend
-from fashionnet.profile import StyleProfile
+from fashionnet.profile import StyleProfile, class_counts
 from fashionnet.schema import Schema
 
 
@@ -17,11 +19,11 @@ def profile():
     return profile_of(liked, disliked)
 
 
-def test_class_frequencies_are_shares_of_the_matrix_rows(profile):
-    shares = profile.class_frequencies()
-    assert profile.matrix.tolist() == [[1, 0, 0, 0], [1, 0, 3, 0], [4, 0, 0, 1]]
-    assert shares[SCHEMA.slices["pattern"]].tolist() == [0, 2 / 3, 0, 0, 1 / 3]
-    assert shares[SCHEMA.slices["fabric"]].tolist() == [1, 0, 0, 0, 0]
+def test_class_counts_are_those_of_the_profile_s_rows(profile):
+    counts = class_counts(profile.vectors)
+    assert profile.vectors.codes.tolist() == [[1, 0, 0, 0], [1, 0, 3, 0], [4, 0, 0, 1]]
+    assert counts[SCHEMA.slices["pattern"]].tolist() == [0, 2, 0, 0, 1]
+    assert counts[SCHEMA.slices["fabric"]].tolist() == [3, 0, 0, 0, 0]
 
 
 def test_mean_probabilities_sum_to_one_an_attribute(profile):
@@ -122,3 +124,10 @@ def test_a_profile_refuses_another_schema_and_model_by_name(profile):
     with pytest.raises(RequestError, match=f"{MODEL}.*repository R.*{'f' * 16}"):
         profile.require_model(SCHEMA, "f" * 16, "repository R")
     profile.require_model(SCHEMA, MODEL, "repository R")
+
+
+def test_a_photo_whose_name_is_no_text_is_kept_by_that_name(profile, tmp_path):
+    name = os.fsdecode(b"caf\xe9.jpg")
+    liked = replace(profile.liked, names=(name, *profile.liked.names[1:]))
+    replace(profile, liked=liked).save(tmp_path / "me.json")
+    assert StyleProfile.load(tmp_path / "me.json").liked.names[0] == name

@@ -11,6 +11,7 @@ from fashionnet.cli.main import run_command
 from fashionnet.errors import RequestError
 from fashionnet.network.compiled import CompiledNetwork
 from fashionnet.network.folder import DEFAULT_MODEL, MODEL_FILE
+from fashionnet.profile import StyleProfile
 from fashionnet.repository.store import Repository
 from fashionnet.samples.collection import SampleCatalogue
 from fashionnet.samples.shipped import build_sample_repository
@@ -69,6 +70,57 @@ def test_disliked_clothes_go_to_the_end(place):
     assert [name.split()[0] for name in found[-4:]] == ["green"] * 4
 
 
+@pytest.fixture
+def disliking(place, capsys):
+    """A saved profile of someone who wears red and dislikes green."""
+    paint(place / "no" / "green.png", (0, 150, 0))
+    call(place, place / "mes vêtements", "--unlike", place / "no", "--profile", place / "me.json")
+    assert f"profile saved: {place / 'me.json'}\n" in capsys.readouterr().err
+    return place / "me.json"
+
+
+def test_new_photos_replace_the_liked_ones_of_a_profile_and_keep_the_disliked(
+    place, disliking, capsys
+):
+    paint(place / "new" / "blue.png", (0, 0, 140))
+    found = recommended(place, place / "new", "--profile", disliking, "--top", 12)
+    assert f"profile replaced: {disliking}; its disliked photos stay (1)" in capsys.readouterr().err
+    assert [name.split()[0] for name in (found[0], found[-1])] == ["blue", "green"]
+    saved = StyleProfile.load(disliking)
+    assert saved.liked.names == ("blue.png",) and saved.disliked.names == ("green.png",)
+
+
+def test_dislikes_that_cannot_be_used_drop_none_that_were_saved(place, disliking):
+    before = disliking.read_bytes()
+    (place / "bad").mkdir()
+    (place / "bad" / "broken.jpg").write_text("no photo")
+    assert call(place, "--unlike", place / "bad", "--profile", disliking) == 0
+    assert disliking.read_bytes() == before
+    photos = place / "mes vêtements"
+    assert call(place, photos, "--unlike", place / "bad", "--profile", disliking) == 0
+    assert StyleProfile.load(disliking).disliked.names == ("green.png",)
+
+
+def test_dislikes_alone_are_saved_in_the_profile(place, capsys):
+    profile = place / "me.json"
+    call(place, place / "mes vêtements", "--profile", profile)
+    paint(place / "no" / "blue.png", (0, 0, 150))
+    capsys.readouterr()
+    first = recommended(place, "--unlike", place / "no", "--profile", profile)
+    assert f"profile updated: {profile}\n" in capsys.readouterr().err
+    assert StyleProfile.load(profile).disliked.names == ("blue.png",)
+    assert recommended(place, "--profile", profile) == first
+
+
+def test_dislikes_described_by_another_model_are_not_dropped(place, disliking):
+    document = json.loads(disliking.read_text("utf-8"))
+    disliking.write_text(json.dumps(document | {"model": "f" * 16}))
+    before = disliking.read_bytes()
+    with pytest.raises(RequestError, match="the profile was made with model ffff"):
+        call(place, place / "mes vêtements", "--profile", disliking)
+    assert disliking.read_bytes() == before
+
+
 def test_items_that_the_person_showed_are_left_out(place):
     found = recommended(place, place / "shop" / "red 180.png", "--top", 12)
     assert "red 180" not in found
@@ -113,9 +165,13 @@ def test_no_item_left_ends_with_one(place, capsys):
         (("--profile", "{place}/nowhere.json"), "no such file"),
         (("{photos}", "--repository", "{place}/shop"), "shop"),
         (("{photos}", "--profile", "{photos}/a.png"), "not a style profile"),
+        (("{photos}", "--profile", "{place}/nowhere/me.json"), "no folder"),
     ],
 )
-def test_a_wrong_request_is_refused_in_one_line(place, words, what):
+def test_a_wrong_request_is_refused_in_one_line_before_any_photo_is_described(
+    place, words, what, monkeypatch
+):
+    monkeypatch.setattr(ColourNetwork, "describe", lambda *_: pytest.fail("photos were described"))
     words = [word.format(place=place, photos=place / "mes vêtements") for word in words]
     with pytest.raises(RequestError, match=what) as caught:
         call(place, *words)
@@ -125,6 +181,7 @@ def test_a_wrong_request_is_refused_in_one_line(place, words, what):
 
 def test_another_model_than_the_repositorys_is_refused_by_name(place, monkeypatch):
     monkeypatch.setattr(ColourNetwork, "fingerprint", "f" * 16)
+    monkeypatch.setattr(ColourNetwork, "describe", lambda *_: pytest.fail("photos were described"))
     with pytest.raises(RequestError, match=f"{'f' * 16}.*0123456789abcdef"):
         call(place, place / "mes vêtements")
 
@@ -144,6 +201,19 @@ def test_without_a_repository_drawn_items_with_real_pictures_are_recommended(
     photos = [Path(item["photo"]) for item in found]
     assert len(photos) == 2
     assert sorted(photos) == sorted((place / "cache").rglob("*.jpg"))
+
+
+def test_the_sample_repository_is_known_by_a_relative_path(place, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
+    monkeypatch.setattr(command, "SAMPLE_REPOSITORY", place / "samples")
+    build_sample_repository(place / "samples", ColourNetwork(), count=4)
+    monkeypatch.chdir(place)
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    words = ["mes vêtements", "--repository", "samples", "--output", "out.html"]
+    assert command.run(parser.parse_args(words)) == 0
+    assert "drawn sample items" in capsys.readouterr().err
+    assert list((place / "cache").rglob("*.jpg"))
 
 
 @pytest.mark.skipif(

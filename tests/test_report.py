@@ -1,7 +1,9 @@
 import csv
 import io
 import json
+import os
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -179,3 +181,32 @@ def test_the_title_and_details_come_from_any_catalogue(report):
     assert report.title(item) == NASTY.replace("\x1b", " ")
     assert set(report.details(item)) <= {"gender", "price"}
     assert report.title(type(item)(**{**vars(item), "metadata": {}})) == item.id
+
+
+def test_a_table_that_nobody_reads_on_is_a_broken_pipe_and_no_exit_of_its_own(report):
+    reading, writing = os.pipe()
+    os.close(reading)
+    file = os.fdopen(writing, "w", buffering=1, encoding="utf-8")
+    with pytest.raises(BrokenPipeError):
+        print_table(report, file)
+    # What is left in the buffer goes nowhere.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, writing)
+    os.close(nowhere)
+    file.close()
+
+
+@pytest.mark.parametrize("suffix", [".html", ".csv", ".json", ".png"])
+def test_a_photo_whose_name_is_no_text_is_reported(tmp_path, suffix):
+    report = make_report(tmp_path / "photos")
+    name = os.fsdecode(b"caf\xe9.jpg")
+    items = [replace(item, photo=item.photo.with_name(name)) for item in report.items]
+    liked = [replace(photo, name=name) for photo in report.liked]
+    write_report(replace(report, items=items, liked=liked), tmp_path / f"report{suffix}")
+    written = (tmp_path / f"report{suffix}").read_bytes()
+    if suffix == ".json":
+        document = json.loads(written)
+        assert document["profile"]["liked"][0]["photo"] == name
+        assert document["recommendations"][0]["photo"].endswith(name)
+    if suffix == ".csv":
+        assert rb"caf\udce9.jpg" in written

@@ -101,11 +101,9 @@ def build(shop, repo, network=None, **options):
 def contents(repo: Path) -> list[dict]:
     """Everything a repository's table holds, ordered by id."""
     repository = Repository.open(repo)
-    columns = [*repository.columns, "probabilities", "embedding"]
-    rows = repository._table.read(columns).sort_by("id").to_pylist()
-    for row in rows:
-        del row["modified"]
-    return rows
+    columns = [*repository._table.own_columns.names, *repository._table.metadata_columns.names]
+    columns.remove("_modified")
+    return repository._table.read(columns).sort_by("id").to_pylist()
 
 
 def left_out(repo: Path) -> dict[str, str]:
@@ -349,6 +347,7 @@ def test_filters(shop, repo):
         ("name = 'open", "Unterminated string"),
         ("sqrtt(year) = 3", "Invalid function 'sqrtt'"),
         ("year = 2011; DROP TABLE items", "found: ;"),
+        ("year = 2011 /* ( */)", "a parenthesis is closed"),
     ],
 )
 def test_filters_that_cannot_be_served(shop, repo, where, message):
@@ -357,6 +356,75 @@ def test_filters_that_cannot_be_served(shop, repo, where, message):
         Repository.open(repo).items(where)
     assert len(str(caught.value).splitlines()) == 1
     assert ".rs" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "true /* ( */ ) OR ( true /* ) */",
+        "true -- (\n) OR (true",
+        "true /* ( */) OR (true",
+        "true OR true",
+        "relevant OR NOT relevant",
+    ],
+)
+def test_no_filter_lets_irrelevant_or_missing_items_through(shop, repo, where):
+    build(shop, repo)
+    (shop / "1.png").unlink()
+    build(shop, repo)
+    try:
+        ids = Repository.open(repo).items(where).ids
+    except RequestError:
+        return
+    assert ids == ["0", "2", "3", "4", "5", "6", "7"]
+
+
+def test_a_parenthesis_in_a_comment_is_no_parenthesis(shop, repo):
+    build(shop, repo)
+    where = "year = 2011 -- so it is :)"
+    assert Repository.open(repo).items(where).ids == ["1", "4", "7"]
+
+
+@pytest.mark.parametrize("name", ["size", "model", "modified", "missing", "embedding", "sha256"])
+def test_attributes_may_be_called_as_the_store_calls_what_it_needs_itself(shop, repo, name):
+    network = ColourNetwork(Schema.from_mapping({name: ["one", "two"]}))
+    assert build(shop, repo, network).described == 10
+    assert build(shop, repo, network).newly_described == 0
+    repository = Repository.open(repo)
+    assert len(repository.items(f"{name} IN ('one', 'two')")) == 8
+    assert repository.columns == ["id", "photo", name, "relevance", "relevant", "year", "name"]
+
+
+@pytest.mark.parametrize("size", ["1e400", "99999999999", "-5", "0", "true", '"512"', "1.5"])
+def test_an_embedding_size_that_is_none_is_one_line(shop, repo, size):
+    build(shop, repo)
+    file = repo / "repository.json"
+    file.write_text(file.read_text().replace('"embedding_size": 6', f'"embedding_size": {size}'))
+    with pytest.raises(RequestError, match=r"repository\.json: damaged"):
+        Repository.open(repo)
+
+
+def test_a_catalogue_in_a_folder_whose_name_is_no_text(shop, tmp_path):
+    named = tmp_path / os.fsdecode(b"caf\xe9")
+    try:
+        shop.rename(named)
+    except OSError:
+        pytest.skip("this file system takes names of text only")
+    repo = tmp_path / "far" / "away" / "repo"
+    assert build(named, repo).described == 10
+    assert Repository.open(repo).items().photos[0] == str(named / "0.png")
+
+
+def test_new_photos_are_read_once(shop, repo, monkeypatch):
+    build(shop, repo)
+    for number in range(3):
+        image = np.random.default_rng(number).integers(0, 256, (30 + number, 20, 3), np.uint8)
+        Image.fromarray(image).save(shop / f"new {number}.png")
+    read = []
+    original = building.read_bytes
+    monkeypatch.setattr(building, "read_bytes", lambda path: read.append(path) or original(path))
+    assert build(shop, repo).newly_described == 3
+    assert not [path for path in read if path.name.startswith("new")]
 
 
 def test_another_model_or_schema_is_refused(shop, repo):
@@ -510,9 +578,9 @@ def test_ten_thousand_items_are_read_at_once(tmp_path):
     own = {
         "id": pa.array([f"{number:05}" for number in reversed(range(count))]),
         "photo": pa.array([f"{number}.jpg" for number in range(count)]),
-        "sha256": pa.array(["0" * 64] * count),
-        "size": pa.array(range(count)),
-        "modified": pa.array(range(count)),
+        "_sha256": pa.array(["0" * 64] * count),
+        "_size": pa.array(range(count)),
+        "_modified": pa.array(range(count)),
     }
     table = ItemTable.open(tmp_path / "repo", description, pa.schema([]))
     table.add(pa.table(own | vector_columns(vectors, "feed")))

@@ -25,7 +25,7 @@ from fashionnet.samples.collection import (
     combinations,
     write_catalogue,
 )
-from fashionnet.samples.drawing import Design, draw, draw_garment
+from fashionnet.samples.drawing import SIZE, Design, design, draw
 from fashionnet.samples.fabrics import make_fabric
 from fashionnet.samples.shipped import (
     SAMPLE_COUNT,
@@ -54,24 +54,29 @@ def collection(tmp_path_factory) -> Path:
     return folder
 
 
+def drawn_garment(classes, seed, size=SIZE):
+    rng = np.random.default_rng(seed)
+    return draw(design(*classes, rng), rng, size)
+
+
 def test_same_seed_same_pixels():
     asked = ("floral", "cotton", "summer", "sleeveless")
-    first = draw_garment(*asked, np.random.default_rng(3))
-    assert np.array_equal(first, draw_garment(*asked, np.random.default_rng(3)))
-    assert not np.array_equal(first, draw_garment(*asked, np.random.default_rng(4)))
+    first = drawn_garment(asked, 3)
+    assert np.array_equal(first, drawn_garment(asked, 3))
+    assert not np.array_equal(first, drawn_garment(asked, 4))
 
 
 def test_photo_has_the_size_asked_for():
     asked = ("solid", "wool", "winter", "full-sleeve")
-    image = draw_garment(*asked, np.random.default_rng(0))
+    image = drawn_garment(asked, 0)
     assert image.shape == (400, 300, 3) and image.dtype == np.uint8
-    small = draw_garment(*asked, np.random.default_rng(0), size=(150, 200))
+    small = drawn_garment(asked, 0, size=(150, 200))
     assert small.shape == (200, 150, 3)
 
 
 @pytest.mark.parametrize("combination", combinations(), ids="-".join)
 def test_every_combination_is_drawn_as_a_photo_with_a_garment_in_it(combination):
-    image = draw_garment(*combination, np.random.default_rng(1), size=(150, 200))
+    image = drawn_garment(combination, 1, size=(150, 200))
     middle, rim = image[60:150, 50:100].astype(float), image[:8].astype(float)
     assert middle.std() > 2 or abs(middle.mean() - rim.mean()) > 10
 
@@ -186,7 +191,7 @@ def test_an_unknown_class_is_named(attribute):
     asked = ["solid", "cotton", "casual", "half-sleeve"]
     asked[attribute] = "plaided"
     with pytest.raises(RequestError, match="'plaided': expected one of"):
-        draw_garment(*asked, np.random.default_rng(0))
+        drawn_garment(asked, 0)
 
 
 def test_the_command_writes_a_collection(tmp_path, capsys):

@@ -1,5 +1,7 @@
 """Schemas: what a person who writes one in TOML would notice."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
@@ -7,19 +9,18 @@ from hypothesis import strategies as some
 from fashionnet.errors import RequestError
 from fashionnet.schema import Attribute, Schema
 
-NAMES = some.from_regex(r"[a-z][a-z0-9_]{0,39}", fullmatch=True).filter(
-    lambda name: name != "relevant" and not name.endswith("_probability")
-)
 
-
-def usable(name):
+def usable(class_name, attribute="colour"):
     try:
-        Attribute("colour", (name, f"not {name}"))
+        Attribute(attribute, (class_name, f"not {class_name}"))
     except RequestError:
         return False
     return True
 
 
+NAMES = some.from_regex(r"[a-z][a-z0-9_]{0,39}", fullmatch=True).filter(
+    lambda name: usable("red", name)
+)
 CLASSES = some.text(some.characters(exclude_categories=["Cs"]), min_size=1, max_size=56)
 SCHEMAS = some.dictionaries(
     NAMES,
@@ -37,7 +38,12 @@ def write(folder, text):
 
 @given(schema=SCHEMAS)
 def test_a_written_schema_is_read_as_it_was(schema, tmp_path_factory):
-    read = Schema.load(write(tmp_path_factory.mktemp("schema"), schema.to_toml()))
+    lines = [
+        f"{name} = {json.dumps(classes, ensure_ascii=False)}\n"
+        for name, classes in schema.to_mapping().items()
+    ]
+    text = "[attributes]\n" + "".join(lines)
+    read = Schema.load(write(tmp_path_factory.mktemp("schema"), text))
     assert read == schema
     assert read.fingerprint == schema.fingerprint
 
@@ -107,3 +113,9 @@ def test_an_unknown_attribute_or_class_is_refused_with_those_known():
         schema["colour"]
     with pytest.raises(RequestError, match=r"'plaid': expected one of checkered, striped"):
         schema["pattern"].code("plaid")
+
+
+@pytest.mark.parametrize("name", ["id", "photo", "image", "relevance", "score", "all", "select"])
+def test_attribute_names_that_a_repository_or_a_report_needs_are_reserved(name):
+    with pytest.raises(RequestError, match=f"'{name}' is reserved: it .*choose another"):
+        Schema.from_mapping({name: ["one", "two"]})

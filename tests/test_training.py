@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,9 +20,11 @@ from PIL import Image as pillow
 from PIL import ImageOps
 
 from fashionnet.cli import main
+from fashionnet.cli.train import _command
 from fashionnet.network.compiled import CompiledNetwork
 from fashionnet.network.folder import Model
 from fashionnet.network.frozen import FrozenFeatures
+from fashionnet.network.heads_training import _labels_fingerprint, _write_splits
 from fashionnet.photos import decode
 from fashionnet.samples.collection import write_catalogue
 
@@ -231,6 +234,9 @@ def test_a_head_trained_again_takes_the_old_one_s_place(model_copy, labelled, wo
     assert not np.array_equal(found["pattern"], before["pattern"])
     # Extra photos are trained on and never measured on: no part of the split holds them.
     assert "and 4 more to train on only" in (model_copy / "README.md").read_text("utf-8")
+    # Each head is listed under the training that its weights come from.
+    records = json.loads((model_copy / "training.json").read_text("utf-8"))
+    assert [record["heads"] for record in records] == [["shape"], ["pattern"]]
     (branch,) = [branch.name for branch in model.branches if branch.heads == ("pattern",)]
     measured = rows_of(model_copy / f"split-{branch}.csv")
     assert not any(row["image"].startswith("sample_1_") for row in measured)
@@ -272,6 +278,52 @@ def test_a_killed_training_resumes_and_ctrl_c_keeps_the_best_so_far(words, tmp_p
     epochs = [int(row["epoch"]) for row in history if row["phase"] == "unfrozen"]
     assert epochs == list(range(1, len(epochs) + 1)) and 2 <= len(epochs) < 10
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def interrupt_the_unfrozen_phase(monkeypatch):
+    from fashionnet.network.training import _Watcher
+
+    begin = _Watcher.on_epoch_begin
+
+    def interrupt(watcher, epoch, logs=None):
+        if watcher._phase.name == "unfrozen":
+            raise KeyboardInterrupt
+        begin(watcher, epoch, logs)
+
+    monkeypatch.setattr(_Watcher, "on_epoch_begin", interrupt)
+
+
+def make_every_measure_worse_than_the_last(monkeypatch):
+    from fashionnet.network.training import _Phase
+
+    measures = iter(range(100))
+
+    def validate(phase, model, read):
+        accuracy = 1 - next(measures) / 100
+        return {"pattern_accuracy": accuracy, "accuracy": accuracy}
+
+    monkeypatch.setattr(_Phase, "validate", validate)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "epochs"),
+    [(interrupt_the_unfrozen_phase, 0), (make_every_measure_worse_than_the_last, 2)],
+)
+def test_an_unfrozen_phase_that_brings_nothing_better_ends_with_the_frozen_heads(
+    spoil, epochs, words, labelled, tmp_path, monkeypatch, capfd
+):
+    asked = [*words, "--attribute", "pattern", "--unfrozen-epochs"]
+    assert call(*asked, 0, "--output", tmp_path / "frozen") == 0
+    spoil(monkeypatch)
+    assert call(*asked, 2, "--output", tmp_path / "unfrozen") == 0
+    assert "unfrozen phase starts at validation accuracy pattern" in capfd.readouterr().out
+    frozen, unfrozen = (Model.load(tmp_path / name) for name in ("frozen", "unfrozen"))
+    for name, array in frozen.weights.items():
+        assert np.allclose(unfrozen.weights[name], array, atol=1e-3), name
+    history = rows_of(tmp_path / "unfrozen" / "figures" / "pattern" / "history.csv")
+    assert [row["epoch"] for row in history if row["phase"] == "unfrozen"] == [
+        str(epoch + 1) for epoch in range(epochs)
+    ]
 
 
 def test_ctrl_c_before_anything_is_trained_is_one_line(words, model_copy, monkeypatch, capfd):
@@ -381,7 +433,7 @@ def test_wrong_labels_are_refused(spoil, said, words, labelled, model_copy, tmp_
 
 WRONG_WORDS = {
     "--labels gone.csv": "gone.csv: no such file or directory",
-    "--labels empty": "empty: no photo found",
+    "--labels empty": "empty: folders of classes have no column 'sender' to group by",
     "--images gone": "gone: no such folder of photos",
     "--attribute colour": "no attribute 'colour'",
     "--attribute relevant": "no labels for it",
@@ -392,6 +444,7 @@ WRONG_WORDS = {
     "--trunk-weights other.h5": "other weights than the trunk weights given",
     "--frozen-epochs 0": "--frozen-epochs 0: at least 1",
     "--batch-size -3": "--batch-size -3: at least 1",
+    "--seed 4294967296": "--seed 4294967296: at most 4294967295",
     "--output photos": "not empty and not a model folder",
     "--output notes.txt": "notes.txt: not a directory",
     "--output damaged": "damaged",
@@ -451,6 +504,74 @@ def test_all_names_every_head_that_the_labels_know(words, labelled, tmp_path, ca
     assert asked == ["pattern", "fabric", "style", "shape"]
 
 
+def test_one_attribute_is_trained_from_folders_though_another_has_one_class(
+    words, drawn, tmp_path, monkeypatch
+):
+    rows = rows_of(drawn / "labels.csv")
+    for row in rows:
+        shape = ["shape/sleeveless"] if row["shape"] == "sleeveless" else []
+        for folder in (f"pattern/{row['pattern']}", *shape):
+            (tmp_path / "labels" / folder).mkdir(parents=True, exist_ok=True)
+            shutil.copy(drawn / row["image"], tmp_path / "labels" / folder)
+    asked = []
+    monkeypatch.setattr(
+        "fashionnet.network.heads_training.train_heads",
+        lambda request: asked.append((request.heads, request.labels.schema.names)) or {},
+    )
+    for name in ("neckline/round", "neckline/boat"):
+        (tmp_path / "labels" / name).mkdir(parents=True)
+        shutil.copy(drawn / rows[0 if "round" in name else 1]["image"], tmp_path / "labels" / name)
+    common = [*words[2:-2], "--labels", tmp_path / "labels", "--output", tmp_path / "model"]
+    assert call(*common, "--attribute", "pattern") == 0
+    assert call(*common, "--attribute", "neckline") == 0
+    assert call(*common) == 0
+    default = ("pattern", "fabric", "style", "shape")
+    assert asked == [
+        (["pattern"], default),
+        (["neckline"], (*default, "neckline")),
+        (["pattern", "shape", "neckline"], (*default, "neckline")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("program", "shown"),
+    [
+        (["/home/me/FashionNet/train_heads.py"], "python train_heads.py"),
+        (["/x/fashionnet/__main__.py", "train"], "python -m fashionnet train"),
+        (["/usr/bin/fashionnet", "train"], "python -m fashionnet train"),
+    ],
+)
+def test_the_command_on_the_card_can_be_copied_to_another_machine(program, shown):
+    options = ["--labels", "my labels.csv", "--cache=/tmp/c", "--output", "m", "--views", "2"]
+    command = _command([*program, *options, "--trunk-weights", "/home/me/vgg16.h5", "--seed", "1"])
+    assert command == f"{shown} --labels 'my labels.csv' --output m --views 2 --seed 1"
+
+
+class _NoDevices:
+    """Keras under PyTorch, where `list_devices` fails as it does there."""
+
+    def list_devices(self, kind):
+        raise AttributeError("'NoneType' object has no attribute 'list_devices'")
+
+
+@pytest.mark.parametrize("cuda", [True, False])
+def test_on_pytorch_the_gpu_is_asked_of_pytorch(cuda, monkeypatch):
+    torch = SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: cuda))
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setattr("keras.backend.backend", lambda: "torch")
+    monkeypatch.setattr("keras.distribution", _NoDevices())
+    from fashionnet.network.training import has_gpu
+
+    assert has_gpu() == cuda
+
+
+def test_a_backend_that_knows_no_devices_has_no_gpu(monkeypatch):
+    monkeypatch.setattr("keras.distribution", _NoDevices())
+    from fashionnet.network.training import has_gpu
+
+    assert has_gpu() is False
+
+
 def test_without_trunk_weights_and_internet_one_line_says_what_to_do(labelled, tmp_path):
     environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     environment.pop("FASHIONNET_TRUNK_WEIGHTS", None)
@@ -468,3 +589,15 @@ def test_without_trunk_weights_and_internet_one_line_says_what_to_do(labelled, t
     assert done.stderr.startswith("fashionnet: ") and done.stderr.count("\n") == 1, done.stderr
     assert "--trunk-weights FILE" in done.stderr and "FASHIONNET_TRUNK_WEIGHTS" in done.stderr
     assert not (tmp_path / "model").exists()
+
+
+def test_photos_whose_names_are_no_text_are_recorded(tmp_path):
+    names = ["caf\udce9.jpg", "été.jpg"]
+    labels = SimpleNamespace(names=names, relevance=np.ones(2), codes={"pattern": np.zeros(2)})
+    assert len(_labels_fingerprint(labels)) == 16
+    branch = SimpleNamespace(name="all")
+    _write_splits(tmp_path, [branch], labels, ["0" * 64] * 2, np.array(["train", "test"]))
+    assert [row["image"] for row in rows_of(tmp_path / "split-all.csv")] == [
+        "caf\\udce9.jpg",
+        "été.jpg",
+    ]

@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from fashionnet.text import plain
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
@@ -49,6 +51,6 @@ def run(arguments: argparse.Namespace) -> int:
             catalogue, arguments.repository, network, arguments.prune, advance
         )
     for note in report.notes:
-        print(f"note: {note}", file=sys.stderr)
+        print(plain(f"note: {note}"), file=sys.stderr)
     print(report.closing_line(arguments.repository))
     return 0 if report.described else 1

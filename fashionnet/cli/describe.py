@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fashionnet.text import plain
+
 if TYPE_CHECKING:
     from fashionnet.describing import Described
 
@@ -31,7 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     with progress("describing photos", len(photos)) as advance:
         described = describe_photos(network, photos, advance)
     for left_out in described.left_out:
-        print(f"fashionnet: {left_out.photo}: {left_out.reason}; left out", file=sys.stderr)
+        line = f"fashionnet: {left_out.photo}: {left_out.reason}; left out"
+        print(plain(line), file=sys.stderr)
     rows = list(_rows(described))
     if arguments.format == "json":
         json.dump(rows, sys.stdout, indent=2, ensure_ascii=False)
@@ -89,7 +92,7 @@ def _print_table(rows: list[dict[str, Any]], names: tuple[str, ...]) -> None:
             for name in names
         ]
         table.add_row(
-            Text(row["image"], overflow="fold"),
+            Text(plain(row["image"]), overflow="fold"),
             f"{row['relevant']} {row['relevant_probability']:.2f}",
             *cells,
         )

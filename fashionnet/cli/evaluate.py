@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fashionnet.errors import RequestError
+from fashionnet.text import plain
 
 if TYPE_CHECKING:
     from fashionnet.evaluation import AttributeFigures
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     with progress("describing photos", len(labels)) as advance:
         described = describe_photos(network, labels.photos, advance)
     for left_out in described.left_out:
-        print(f"left out: {left_out.photo}: {left_out.reason}", file=sys.stderr)
+        print(plain(f"left out: {left_out.photo}: {left_out.reason}"), file=sys.stderr)
     unreadable = {left_out.photo for left_out in described.left_out}
     read = [row for row, photo in enumerate(labels.photos) if photo not in unreadable]
     figures = measure(labels.take(read), described.vectors)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from fashionnet.errors import RequestError
+from fashionnet.text import plain
 
 DONE, NOTHING_USABLE, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
 
@@ -56,7 +57,7 @@ def run_command(
         sys.stdout.flush()
         return code
     except RequestError as error:
-        return _fail(" ".join(str(error).split()))
+        return _fail(str(error))
     except KeyboardInterrupt:
         _fail("interrupted")
         return INTERRUPTED
@@ -67,8 +68,10 @@ def run_command(
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _fail(f"{where}{(error.strerror or str(error)).lower()}")
+    except UnicodeError as error:
+        return _fail(f"a name or a text that is not UTF-8 cannot be used here: {error}")
 
 
 def _fail(message: str) -> int:
-    print(f"fashionnet: {message}", file=sys.stderr)
+    print(f"fashionnet: {' '.join(plain(message).split())}", file=sys.stderr)
     return WRONG_REQUEST

@@ -1,17 +1,19 @@
 """`recommend.py`: from photos of what a person wears to items that they will like."""
 
 import argparse
+import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fashionnet.errors import RequestError
 from fashionnet.samples.shipped import SAMPLE_REPOSITORY, with_drawn_photos
+from fashionnet.text import plain
 
 if TYPE_CHECKING:
     from fashionnet.network.compiled import CompiledNetwork
     from fashionnet.profile import ProfilePhotos, StyleProfile
+    from fashionnet.repository.store import Repository
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--profile",
         type=Path,
         metavar="FILE.json",
-        help="with PHOTOS: save the style profile here; without: use the one saved here",
+        help="use the style profile saved here; PHOTOS take the place of its liked photos and "
+        "--unlike that of its disliked ones, and the profile is saved here again",
     )
     parser.add_argument(
         "--model", type=Path, metavar="DIR", help="a trained model (default: the one that ships)"
@@ -82,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Recommend, print and write; returns the exit code."""
-    from fashionnet.matching import attribute_weights, recommend
+    from fashionnet.matching import attribute_weights, check_options, recommend
     from fashionnet.photos import find_photos
     from fashionnet.report import assemble, print_table, require_known_output, write_report
     from fashionnet.repository.store import Repository
@@ -90,35 +93,33 @@ def run(arguments: argparse.Namespace) -> int:
     weights = parse_weights(arguments.weight)
     if not arguments.photos and not arguments.profile:
         raise RequestError("name the photos to learn from, or a --profile that was saved before")
+    # Everything is checked before photos are described, so that a wrong request is answered at
+    # once.
+    check_options(arguments.top, arguments.scoring, arguments.diversity)
+    if arguments.profile and (arguments.photos or arguments.unlike):
+        _require_writable(arguments.profile)
     if arguments.output:
         require_known_output(arguments.output)
     photos = find_photos(arguments.photos) if arguments.photos else []
     unlike = find_photos(arguments.unlike) if arguments.unlike else []
     repository = Repository.open(arguments.repository)
-    from_samples = arguments.repository == SAMPLE_REPOSITORY
+    from_samples = arguments.repository.resolve() == SAMPLE_REPOSITORY.resolve()
     if from_samples:
         print(
-            f"no --repository given: recommending from {len(repository)} drawn sample items",
+            f"recommending from {len(repository)} drawn sample items; --repository names others",
             file=sys.stderr,
         )
-    # Asked before the photos are described, so that a wrong request is answered at once.
     attribute_weights(repository.schema, weights)
     items = repository.items(arguments.where)
 
     paths: dict[str, Path] = {}
-    profile = _style_profile(arguments, photos, unlike, paths)
+    profile = _style_profile(arguments, photos, unlike, repository, paths)
     if profile is None:
         print("fashionnet: none of the photos can be learned from", file=sys.stderr)
         return 1
-    profile.require_model(
-        repository.schema, repository.model_fingerprint, f"repository {arguments.repository}"
-    )
-
     found = recommend(
         profile, items, arguments.top, arguments.scoring, weights, arguments.diversity
     )
-    if photos and arguments.profile:
-        profile.save(arguments.profile)
     if not len(found):
         print("fashionnet: no item is left to recommend", file=sys.stderr)
         return 1
@@ -145,31 +146,85 @@ def parse_weights(texts: list[str]) -> dict[str, float]:
     return weights
 
 
+def _require_writable(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise RequestError(f"{path}: no folder {path.parent} to write to, make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise RequestError(f"{path}: folder {path.parent} cannot be written to, name another")
+
+
 def _style_profile(
-    arguments: argparse.Namespace, photos: list[Path], unlike: list[Path], paths: dict[str, Path]
+    arguments: argparse.Namespace,
+    photos: list[Path],
+    unlike: list[Path],
+    repository: "Repository",
+    paths: dict[str, Path],
 ) -> "StyleProfile | None":
     """Return the profile that was asked for, noting in `paths` where each SHA-256 was read.
 
-    None where no liked photo is usable.
+    It is saved where photos changed it. None where no liked photo is usable.
     """
     from fashionnet.profile import StyleProfile
 
+    path: Path | None = arguments.profile
+    whose = f"repository {arguments.repository}"
     # Loaded even where it will be replaced: a file that is no profile is not overwritten.
-    saved = arguments.profile and (not photos or arguments.profile.exists())
-    profile = StyleProfile.load(arguments.profile) if saved else None
+    saved = StyleProfile.load(path) if path and (not photos or path.exists()) else None
+    if saved and (not photos or saved.disliked):
+        saved.require_model(repository.schema, repository.model_fingerprint, whose)
     if not photos and not unlike:
-        return profile
+        return saved
 
     from fashionnet.network.compiled import CompiledNetwork
 
     network = CompiledNetwork.open(arguments.model)
-    if photos:
-        liked = _describe(network, photos, paths)
-        profile = StyleProfile(liked, None, network.fingerprint) if liked else None
-    if profile and unlike:
-        profile.require_model(network.schema, network.fingerprint, "the network")
-        profile = replace(profile, disliked=_describe(network, unlike, paths))
+    if network.fingerprint != repository.model_fingerprint:
+        raise RequestError(
+            f"the network is model {network.fingerprint}, {whose} was built with model "
+            f"{repository.model_fingerprint}: name that one with --model, or build the repository "
+            "again"
+        )
+    profile = _learned(network, photos, unlike, saved, paths)
+    if path and profile and profile is not saved:
+        profile.save(path)
+        _say_saved(path, saved, profile, replaced=bool(photos))
     return profile
+
+
+def _learned(
+    network: "CompiledNetwork",
+    photos: list[Path],
+    unlike: list[Path],
+    saved: "StyleProfile | None",
+    paths: dict[str, Path],
+) -> "StyleProfile | None":
+    """Return the saved profile with the usable photos in the place of its own.
+
+    Disliked photos stay until usable ones take their place. None where no liked photo is usable.
+    """
+    from fashionnet.profile import StyleProfile
+
+    old_liked, old_disliked = (saved.liked, saved.disliked) if saved else (None, None)
+    liked = _describe(network, photos, paths) if photos else old_liked
+    if liked is None:
+        return None
+    disliked = _describe(network, unlike, paths) if unlike else None
+    if saved and not photos and not disliked:
+        return saved
+    return StyleProfile(liked, disliked or old_disliked, network.fingerprint)
+
+
+def _say_saved(
+    path: Path, saved: "StyleProfile | None", profile: "StyleProfile", replaced: bool
+) -> None:
+    if saved is None:
+        print(plain(f"profile saved: {path}"), file=sys.stderr)
+        return
+    kept = ""
+    if profile.disliked and profile.disliked is saved.disliked:
+        kept = f"; its disliked photos stay ({len(profile.disliked)})"
+    what = "replaced" if replaced else "updated"
+    print(plain(f"profile {what}: {path}{kept}"), file=sys.stderr)
 
 
 def _describe(
@@ -201,4 +256,4 @@ def _describe(
 
 
 def _pass_over(photo: Path, reason: str) -> None:
-    print(f"passed over {photo}: {reason}", file=sys.stderr)
+    print(plain(f"passed over {photo}: {reason}"), file=sys.stderr)

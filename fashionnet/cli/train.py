@@ -19,6 +19,9 @@ from fashionnet.schema import RELEVANCE, Schema
 if TYPE_CHECKING:
     from fashionnet.labels import LabelledPhotos
 
+LARGEST_SEED = 2**32 - 1
+"""The largest that Keras takes."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
@@ -95,7 +98,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cache",
         type=Path,
         metavar="DIR",
-        help="where frozen features are kept between runs (default: ~/.cache/fashionnet/frozen)",
+        help="where frozen features are kept between runs, about 0.2 MB for each view of each "
+        "photo, more for an earlier --unfreeze (default: ~/.cache/fashionnet/frozen)",
     )
     parser.add_argument(
         "--resume", action="store_true", help="go on with the training that was interrupted"
@@ -141,7 +145,7 @@ def run(arguments: argparse.Namespace) -> int:
             cache=arguments.cache or cache_folder() / "frozen",
             split_seed=arguments.seed,
             group=arguments.group,
-            command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            command=_command(sys.argv),
             resume=arguments.resume,
             extra=extra,
         )
@@ -157,6 +161,19 @@ def _check_numbers(arguments: argparse.Namespace) -> None:
         if getattr(arguments, name) < minimum:
             option = name.replace("_", "-")
             raise RequestError(f"--{option} {getattr(arguments, name)}: at least {minimum}")
+    if arguments.seed > LARGEST_SEED:
+        raise RequestError(f"--seed {arguments.seed}: at most {LARGEST_SEED}")
+
+
+def _command(words: list[str]) -> str:
+    """Return a command line without what means nothing on another machine."""
+    private = argparse.ArgumentParser(add_help=False)
+    private.add_argument("--cache")
+    private.add_argument("--trunk-weights")
+    kept = private.parse_known_args(words[1:])[1]
+    script = Path(words[0]).name
+    program = [script] if script == "train_heads.py" else ["-m", "fashionnet"]
+    return shlex.join(["python", *program, *kept])
 
 
 def _schema(arguments: argparse.Namespace) -> Schema:
@@ -166,12 +183,23 @@ def _schema(arguments: argparse.Namespace) -> Schema:
     if arguments.schema:
         return Schema.load(arguments.schema)
     default = Schema.default()
-    own = [name for name in arguments.attribute if name not in (*default.names, RELEVANCE, "all")]
-    if arguments.labels.is_dir():
-        found = schema_from_labels(arguments.labels)
-        own = [name for name in found.names if name not in default.names]
+    asked = [name for name in arguments.attribute if name != "all"]
+    if not asked and arguments.labels.is_dir():
+        asked = _attribute_folders(arguments.labels)
+    own = [name for name in asked if name not in (*default.names, RELEVANCE)]
     derived = schema_from_labels(arguments.labels, own) if own else ()
     return Schema((*default, *derived))
+
+
+def _attribute_folders(labels: Path) -> list[str]:
+    """Return the names of the folders that hold folders of classes."""
+    return sorted(
+        folder.name
+        for folder in labels.iterdir()
+        if folder.is_dir()
+        and not folder.name.startswith(".")
+        and any(inside.is_dir() for inside in folder.iterdir())
+    )
 
 
 def _heads(arguments: argparse.Namespace, labels: "LabelledPhotos") -> list[str]:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,14 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionnet.network.heads import POOLED_SIZE
-from fashionnet.network.trunk import IMAGE_SIZE, Weights
-from fashionnet.network.views import draw_view
-from fashionnet.photos import Image, decode, fingerprint, read_bytes, resize
+from fashionnet.network.trunk import BLOCKS, IMAGE_SIZE, Weights, blocks_before
+from fashionnet.network.views import draw_view, views_fingerprint
+from fashionnet.photos import Image, decode, fingerprint, read_ahead, read_bytes, resize
 
 Engine = Callable[[Iterator[Image]], Iterator[list[NDArray[np.float32]]]]
 """From images to, for each, the input of the first unfrozen block and the trunk's pooled output."""
-
-PHOTOS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -25,26 +22,48 @@ class FrozenFeatures:
     """Features of views of photos, one file for each view, keyed by content.
 
     Attributes:
-        folder: where they are kept; the trunk's weights and the cut are part of its name.
+        folder: where they are kept; its name changes with all that they depend on.
         seed: of the views.
         engine: computes what is missing.
-        keep_cut: false where nothing is frozen, so that the block's input is the image itself.
+        first_block: the first unfrozen block. Its input is kept too, unless it is `block1`, whose
+            input is the image itself.
     """
 
     folder: Path
     seed: int
     engine: Engine
-    keep_cut: bool
+    first_block: str
 
     @classmethod
     def of_trunk(
-        cls, cache: Path, weights: Weights, first_block: str, seed: int, engine: Engine
+        cls,
+        cache: Path,
+        weights: Weights,
+        first_block: str,
+        seed: int,
+        engine: Engine,
+        precision: str,
     ) -> "FrozenFeatures":
-        """Keep features under a name that changes with the trunk's weights and the cut."""
+        """Keep features under a name that changes with trunk, cut, views and precision."""
         arrays = (np.ascontiguousarray(weights[name]) for name in sorted(weights))
         content = b"".join(array.tobytes() for array in arrays)
-        name = f"{fingerprint(content)[:16]}-{first_block}-{POOLED_SIZE}-seed{seed}"
-        return cls(cache / name, seed, engine, keep_cut=first_block != "block1")
+        trunk, views = f"{fingerprint(content)[:16]}-{precision}", views_fingerprint()
+        name = f"{trunk}-{first_block}-{POOLED_SIZE}-views-{views}-seed{seed}"
+        return cls(cache / name, seed, engine, first_block)
+
+    @property
+    def bytes_per_view(self) -> int:
+        """What one view takes on disk, in bytes."""
+        frozen = blocks_before(self.first_block)
+        side = IMAGE_SIZE // 2 ** len(frozen)
+        cut = side * side * BLOCKS[frozen[-1]][-1] if frozen else 0
+        return (cut + POOLED_SIZE) * np.dtype(np.float16).itemsize
+
+    def missing(self, keys: Sequence[str], views: int) -> int:
+        """Return how many of the first `views` views of the photos are yet to be computed."""
+        return sum(
+            not self._path(key, view, "pooled").exists() for key in keys for view in range(views)
+        )
 
     def compute(
         self,
@@ -66,13 +85,11 @@ class FrozenFeatures:
         advance(len(wanted) - len(missing))
 
         def images() -> Iterator[Image]:
-            with ThreadPoolExecutor(2) as threads:
-                for start in range(0, len(missing), PHOTOS_AT_ONCE):
-                    chunk = missing[start : start + PHOTOS_AT_ONCE]
-                    yield from threads.map(lambda task: self.image(*task), chunk)
+            for _, pending in read_ahead(missing, lambda task: self.image(*task)):
+                yield pending.result()
 
         for (_, key, view), (cut, pooled) in zip(missing, self.engine(images()), strict=True):
-            if self.keep_cut:
+            if blocks_before(self.first_block):
                 _write(self._path(key, view, "cut"), cut)
             _write(self._path(key, view, "pooled"), pooled)
             advance(1)
@@ -84,7 +101,7 @@ class FrozenFeatures:
 
     def cut(self, photo: Path, key: str, view: int) -> NDArray[np.float16] | Image:
         """Return what the first unfrozen block takes: float16 H×W×C, or the uint8 image."""
-        if not self.keep_cut:
+        if not blocks_before(self.first_block):
             return self.image(photo, key, view)
         return np.load(self._path(key, view, "cut"), allow_pickle=False)
 

@@ -47,14 +47,16 @@ from fashionnet.network.training import (
     Recipe,
     TrainedBranch,
     TrainingPhotos,
+    has_gpu,
     keras_engine,
     train_branch,
     write_history,
 )
 from fashionnet.network.trunk import Weights, blocks_before, convolutions, load_imagenet_weights
-from fashionnet.photos import UnreadablePhotoError, decode, fingerprint, read_bytes
+from fashionnet.photos import UnreadablePhotoError, decode, fingerprint, read_ahead, read_bytes
 from fashionnet.progress import progress
 from fashionnet.schema import RELEVANCE, Attribute, Schema
+from fashionnet.text import plain
 
 RELEVANCE_CLASSES = ("no", "yes")
 LEAST_OF_A_PART = 3
@@ -125,7 +127,7 @@ def train_heads(
                 f"{counts['test']} test photos; label more photos, of more groups"
             )
     state = _state_folder(request, keys, part)
-    features = _frozen_features(request, imagenet, photos)
+    features = _frozen_features(request, imagenet, photos, say)
 
     branches: dict[Branch, TrainedBranch] = {}
     for branch in planned:
@@ -166,7 +168,6 @@ def _readable(
     labels: LabelledPhotos, say: Callable[[str], None]
 ) -> tuple[LabelledPhotos, list[str]]:
     """Leave out photos that cannot be read; returns the others' SHA-256 too."""
-    from concurrent.futures import ThreadPoolExecutor
 
     def key(photo: Path) -> str:
         data = read_bytes(photo)
@@ -174,16 +175,12 @@ def _readable(
         return fingerprint(data)
 
     keys: dict[int, str] = {}
-    with (
-        progress("reading photos", len(labels)) as advance,
-        ThreadPoolExecutor(2) as threads,
-    ):
-        waiting = [threads.submit(key, photo) for photo in labels.photos]
-        for row, pending in enumerate(waiting):
+    with progress("reading photos", len(labels)) as advance:
+        for row, (_, pending) in enumerate(read_ahead(labels.photos, key)):
             try:
                 keys[row] = pending.result()
             except UnreadablePhotoError as error:
-                say(f"left out: {labels.names[row]}: {error}")
+                say(f"left out: {plain(labels.names[row])}: {error}")
             advance(1)
     if not keys:
         raise RequestError("none of the labelled photos can be read")
@@ -248,17 +245,25 @@ def _state_folder(request: TrainingRequest, keys: Sequence[str], part: NDArray[n
 
 
 def _frozen_features(
-    request: TrainingRequest, imagenet: Weights, photos: Mapping[str, TrainingPhotos]
+    request: TrainingRequest,
+    imagenet: Weights,
+    photos: Mapping[str, TrainingPhotos],
+    say: Callable[[str], None],
 ) -> FrozenFeatures:
-    import keras
-
     first_block, recipe = request.recipe.first_block, request.recipe
-    if keras.distribution.list_devices("gpu"):
-        engine = keras_engine(imagenet, first_block)
+    if has_gpu():
+        engine, precision = keras_engine(imagenet, first_block), "keras"
     else:
-        engine = frozen_graph(imagenet, first_block).run
-    features = FrozenFeatures.of_trunk(request.cache, imagenet, first_block, recipe.seed, engine)
+        graph = frozen_graph(imagenet, first_block)
+        engine, precision = graph.run, graph.precision
+    features = FrozenFeatures.of_trunk(
+        request.cache, imagenet, first_block, recipe.seed, engine, precision
+    )
     train, validation = photos["train"], photos["validation"]
+    missing = features.missing(train.keys, recipe.views) + features.missing(validation.keys, 1)
+    if missing:
+        gigabytes = missing * features.bytes_per_view / 1e9
+        say(f"frozen features of {missing} views: {gigabytes:.2f} GB in {features.folder}")
     with progress("frozen features", len(train) * recipe.views + len(validation)) as advance:
         features.compute(validation.photos, validation.keys, 1, advance)
         features.compute(train.photos, train.keys, recipe.views, advance)
@@ -383,7 +388,9 @@ def _write_splits(
 ) -> None:
     """Write which photo was in which part; every branch has its own, as it may be trained apart."""
     for branch in branches:
-        with (folder / f"split-{branch.name}.csv").open("w", newline="", encoding="utf-8") as file:
+        path = folder / f"split-{branch.name}.csv"
+        # Not every file's name is text.
+        with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             writer = csv.writer(file)
             writer.writerow(["image", "sha256", "part"])
             writer.writerows(zip(labels.names, keys, part.tolist(), strict=True))
@@ -405,7 +412,8 @@ def _labels_fingerprint(labels: LabelledPhotos) -> str:
     """Return a digest of every name and label, whatever the order of the rows."""
     columns = [labels.relevance, *labels.codes.values()]
     rows = sorted(zip(labels.names, *(column.tolist() for column in columns), strict=True))
-    return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()[:16]
+    text = json.dumps(rows, ensure_ascii=False)
+    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()[:16]
 
 
 def _write_record(
@@ -437,6 +445,11 @@ def _write_record(
     }
     path = folder / "training.json"
     earlier = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    kept = [old for old in earlier if set(old["heads"]) - set(request.heads)]
+    kept = []
+    for old in earlier:
+        # A head is listed under the training that its weights come from, and no other.
+        old["heads"] = [head for head in old["heads"] if head not in request.heads]
+        if old["heads"]:
+            kept.append(old)
     text = json.dumps([*kept, record], indent=2, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")

@@ -92,9 +92,22 @@ class TrainedBranch:
     history: list[dict[str, float | str]] = field(default_factory=list)
 
 
+def has_gpu() -> bool:
+    """Return whether Keras's backend has a GPU to compute on."""
+    if keras.backend.backend() == "torch":
+        import torch
+
+        return bool(torch.cuda.is_available())
+    try:
+        return bool(keras.distribution.list_devices("gpu"))
+    except AttributeError:
+        # How Keras says that a backend knows nothing of devices.
+        return False
+
+
 def fast_precision() -> str:
     """Return `mixed_bfloat16` where a GPU or the processor computes in it, else `float32`."""
-    if keras.distribution.list_devices("gpu"):
+    if has_gpu():
         return "mixed_bfloat16"
     import openvino
 
@@ -122,7 +135,8 @@ def train_branch(
         recipe: how to train.
         state: a folder for what an interrupted training goes on from.
 
-    Interrupting (KeyboardInterrupt) ends a phase with the best weights so far.
+    Interrupting (KeyboardInterrupt) ends a phase with the best weights so far. The unfrozen phase
+    starts from the best of the frozen one, and ends with these where it finds none better.
     """
     keras.utils.set_random_seed(recipe.seed)
     scale = _pooled_scale(parts["train"], features)
@@ -145,6 +159,7 @@ def train_branch(
         lambda photos, row, view: features.cut(photos.photos[row], photos.keys[row], view),
         recipe.unfrozen_epochs,
         recipe.unfrozen_rate,
+        starts_trained=True,
     )
     return TrainedBranch(
         _exported(name, branch, class_counts, scale, recipe.first_block),
@@ -353,12 +368,27 @@ class _Phase:
         self.best_weights = self.folder / "best.weights.h5"
         self._finished = self.folder / "finished"
         self._history_file = self.folder / "history.json"
-        self.history: list[dict[str, float | str]] = []
+        self.measured: list[dict[str, float | str]] = []
         if self._history_file.exists():
-            self.history = json.loads(self._history_file.read_text())
+            self.measured = json.loads(self._history_file.read_text())
 
-    def run(self, model: keras.Model, read: Inputs, epochs: int, rate: float) -> None:
-        """Fit the model, or take up where an earlier run stopped; leaves it at its best."""
+    @property
+    def history(self) -> list[dict[str, float | str]]:
+        """A row of figures an epoch; what was measured before the first is not one."""
+        return [row for row in self.measured if row["epoch"]]
+
+    def run(
+        self,
+        model: keras.Model,
+        read: Inputs,
+        epochs: int,
+        rate: float,
+        starts_trained: bool = False,
+    ) -> None:
+        """Fit the model, or take up where an earlier run stopped; leaves it at its best.
+
+        Where it starts trained, its starting weights are the best until an epoch beats them.
+        """
         if not self._finished.exists() and epochs:
             batches = _Batches(self.parts["train"], self.class_counts, self.recipe, read)
             schedule = keras.optimizers.schedules.CosineDecay(
@@ -376,13 +406,22 @@ class _Phase:
                 },
             )
             watcher = _Watcher(self, batches, read, epochs)
-            backup = keras.callbacks.BackupAndRestore(self.folder / "backup")
             try:
-                model.fit(batches, epochs=epochs, callbacks=[watcher, backup], verbose=0)
+                if starts_trained and not self.measured:
+                    start = {"phase": self.name, "epoch": 0, **self.validate(model, read)}
+                    self.record(start, model)
+                    print(f"{self.name} phase starts at validation accuracy {_shown(start)}")
+                model.fit(
+                    batches,
+                    initial_epoch=self._take_up(model),
+                    epochs=epochs,
+                    callbacks=[watcher],
+                    verbose=0,
+                )
             except KeyboardInterrupt:
                 watcher.close_bar()
                 print(f"{self.name} phase interrupted: going on with the best weights so far")
-                if not self.best_weights.exists():
+                if not (starts_trained or self.best_weights.exists()):
                     raise
             else:
                 self._finished.touch()
@@ -391,19 +430,59 @@ class _Phase:
 
     def record(self, figures: dict[str, float | str], model: keras.Model) -> bool:
         """Keep an epoch's figures, and its weights if they are the best; returns whether."""
-        # An epoch that was recorded, but killed before its backup, is trained again.
-        self.history = [row for row in self.history if row["epoch"] != figures["epoch"]]
-        best = max((float(row["accuracy"]) for row in self.history), default=-1.0)
+        # An epoch that was recorded, but killed before it was kept, is trained again.
+        self.measured = [row for row in self.measured if row["epoch"] != figures["epoch"]]
+        best = max((float(row["accuracy"]) for row in self.measured), default=-1.0)
         better = float(figures["accuracy"]) > best
-        self.history.append(figures)
+        self.measured.append(figures)
         if better:
-            temporary = self.folder / "new.weights.h5"
-            model.save_weights(temporary)
-            temporary.replace(self.best_weights)
+            self._save_weights(model, self.best_weights)
         temporary = self._history_file.with_suffix(".new")
-        temporary.write_text(json.dumps(self.history, indent=1))
+        temporary.write_text(json.dumps(self.measured, indent=1))
         temporary.replace(self._history_file)
         return better
+
+    def keep(self, model: keras.Model, epoch: int) -> None:
+        """Keep weights and optimizer after an epoch, for a later run to go on from."""
+        earlier = self._kept()
+        self._save_weights(model, self.folder / f"{epoch:06d}.weights.h5")
+        for path in earlier:
+            path.unlink()
+
+    def _take_up(self, model: keras.Model) -> int:
+        """Load what an earlier run kept last; returns after how many epochs that was."""
+        kept = self._kept()
+        if not kept:
+            return 0
+        model.optimizer.build(model.trainable_variables)
+        model.load_weights(kept[-1])
+        return int(kept[-1].name.partition(".")[0])
+
+    def _kept(self) -> list[Path]:
+        return sorted(self.folder.glob("[0-9]*.weights.h5"))
+
+    def _save_weights(self, model: keras.Model, path: Path) -> None:
+        temporary = self.folder / "new.weights.h5"
+        model.save_weights(temporary)
+        temporary.replace(path)
+
+    def validate(self, model: keras.Model, read: Inputs) -> dict[str, float | str]:
+        """Return each head's accuracy on the validation photos, and their mean."""
+        photos, size = self.parts["validation"], self.recipe.batch_size
+        correct = {head: np.zeros(len(photos), bool) for head in self.class_counts}
+        for start in range(0, len(photos), size):
+            rows = range(start, min(start + size, len(photos)))
+            inputs = np.stack([read(photos, row, 0) for row in rows])
+            logits = model.predict_on_batch(inputs)
+            for head, found in correct.items():
+                codes = np.asarray(logits[head]).argmax(axis=1)
+                found[start : rows.stop] = codes == photos.codes[head][start : rows.stop]
+        figures: dict[str, float | str] = {}
+        for head, found in correct.items():
+            known = photos.codes[head] != UNKNOWN
+            figures[f"{head}_accuracy"] = float(found[known].mean()) if known.any() else 0.0
+        figures["accuracy"] = float(np.mean([float(value) for value in figures.values()]))
+        return figures
 
 
 class _Watcher(keras.callbacks.Callback):
@@ -431,21 +510,17 @@ class _Watcher(keras.callbacks.Callback):
             "epoch": epoch + 1,
             "loss": float((logs or {}).get("loss", np.nan)),
         }
-        figures |= self._validate()
+        figures |= self._phase.validate(self.model, self._read)
         better = self._phase.record(figures, self.model)
-        shown = ", ".join(
-            f"{key.removesuffix('_accuracy')} {value:.3f}"
-            for key, value in figures.items()
-            if key.endswith("_accuracy")
-        )
+        self._phase.keep(self.model, epoch + 1)
         print(
             f"{self._phase.name} {epoch + 1}/{self._epochs}: loss {figures['loss']:.3f}, "
-            f"validation accuracy {shown}{' (best)' if better else ''}",
+            f"validation accuracy {_shown(figures)}{' (best)' if better else ''}",
             flush=True,
         )
-        recent = self._phase.history[-self._phase.recipe.patience :]
-        best = max(float(row["accuracy"]) for row in self._phase.history)
-        if len(self._phase.history) > len(recent) and all(
+        recent = self._phase.measured[-self._phase.recipe.patience :]
+        best = max(float(row["accuracy"]) for row in self._phase.measured)
+        if len(self._phase.measured) > len(recent) and all(
             float(row["accuracy"]) < best for row in recent
         ):
             self.model.stop_training = True
@@ -455,23 +530,13 @@ class _Watcher(keras.callbacks.Callback):
             self._bar.__exit__(None, None, None)
             self._bar = None
 
-    def _validate(self) -> dict[str, float | str]:
-        photos = self._phase.parts["validation"]
-        size = self._phase.recipe.batch_size
-        correct = {head: np.zeros(len(photos), bool) for head in self._phase.class_counts}
-        for start in range(0, len(photos), size):
-            rows = range(start, min(start + size, len(photos)))
-            inputs = np.stack([self._read(photos, row, 0) for row in rows])
-            logits = self.model.predict_on_batch(inputs)
-            for head, found in correct.items():
-                codes = np.asarray(logits[head]).argmax(axis=1)
-                found[start : rows.stop] = codes == photos.codes[head][start : rows.stop]
-        figures: dict[str, float | str] = {}
-        for head, found in correct.items():
-            known = photos.codes[head] != UNKNOWN
-            figures[f"{head}_accuracy"] = float(found[known].mean()) if known.any() else 0.0
-        figures["accuracy"] = float(np.mean([float(value) for value in figures.values()]))
-        return figures
+
+def _shown(figures: Mapping[str, float | str]) -> str:
+    return ", ".join(
+        f"{key.removesuffix('_accuracy')} {value:.3f}"
+        for key, value in figures.items()
+        if key.endswith("_accuracy")
+    )
 
 
 def write_history(path: Path, history: Sequence[Mapping[str, float | str]]) -> None:

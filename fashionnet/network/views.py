@@ -3,12 +3,17 @@
 import cv2
 import numpy as np
 
-from fashionnet.photos import Image
+from fashionnet.photos import Image, fingerprint
 
 ROTATION_DEGREES = 8.0
 SMALLEST_CROP = 0.82
 LIGHT = 0.25
 TINT = 0.08
+
+
+def views_fingerprint() -> str:
+    """Return 8 hexadecimal digits that change with how views are drawn."""
+    return fingerprint(repr((ROTATION_DEGREES, SMALLEST_CROP, LIGHT, TINT)).encode())[:8]
 
 
 def draw_view(image: Image, view: int, seed: int) -> Image:

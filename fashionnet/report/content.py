@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fashionnet.matching import Recommendations, Scoring
 from fashionnet.profile import ProfilePhotos, StyleProfile
+from fashionnet.text import plain
 
 if TYPE_CHECKING:
     from fashionnet.repository.store import Items
@@ -129,11 +130,6 @@ def assemble(
         scoring=scoring,
         where=where,
     )
-
-
-def plain(text: str) -> str:
-    """Return text on one line, without the control characters that terminals act on."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def counted(count: int, noun: str) -> str:

@@ -22,7 +22,7 @@ def csv_table(report: Report) -> bytes:
     for item in report.items:
         values = [item.rank, item.id, item.photo, item.score, item.likeness, item.reason]
         writer.writerow([*values, *item.classes, *(item.metadata.get(name) for name in metadata)])
-    return text.getvalue().encode()
+    return text.getvalue().encode(errors="backslashreplace")
 
 
 def json_document(report: Report) -> bytes:
@@ -70,4 +70,5 @@ def json_document(report: Report) -> bytes:
             for item in report.items
         ],
     }
-    return (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode()
+    text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    return text.encode(errors="backslashreplace")

@@ -4,8 +4,9 @@ from html import escape
 from importlib.resources import files
 
 from fashionnet.profile import class_counts
-from fashionnet.report.content import Report, ShownItem, ShownPhoto, counted, plain, score_text
+from fashionnet.report.content import Report, ShownItem, ShownPhoto, counted, score_text
 from fashionnet.report.pictures import data_uri, thumbnail
+from fashionnet.text import plain
 
 _PHOTO_SIDE, _ITEM_SIDE = 320, 400
 

@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fashionnet.report.content import Report, plain, score_text
+from fashionnet.report.content import Report, score_text
+from fashionnet.text import plain
 
 
 def print_table(report: Report, file: TextIO | None = None) -> None:
@@ -28,4 +29,7 @@ def print_table(report: Report, file: TextIO | None = None) -> None:
             score_text(item.score),
             Text(item.reason),
         )
-    console.print(table)
+    # Rich itself would leave with a code of its own when nobody reads on.
+    with console.capture() as text:
+        console.print(table)
+    print(text.get(), end="", file=file)

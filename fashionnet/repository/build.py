@@ -75,11 +75,15 @@ class BuildReport:
 
 @dataclass(frozen=True)
 class _Photo:
-    """An item whose photo is to be described, and its file as it was when the build looked."""
+    """An item whose photo is to be described, and its file as it was when the build looked.
+
+    Only where the table has a photo of its size can it be one that the table knows.
+    """
 
     row: int
     size: int
     modified: int
+    has_known_size: bool
 
 
 def build_repository(
@@ -127,7 +131,7 @@ class _Build:
         if self.table.metadata_columns != self.metadata.schema:
             self.table.set_metadata_columns(self.metadata.schema)
         known = self.table.read(
-            ["id", "photo", "size", "modified", "missing", *self.metadata.column_names]
+            ["id", "photo", "_size", "_modified", "_missing", *self.metadata.column_names]
         )
         place = {name: row for row, name in enumerate(known["id"].to_pylist())}
         kept, pending = self._sort_out(known, place)
@@ -140,8 +144,8 @@ class _Build:
         vanished = self._settle_vanished(known, here, prune)
         self.table.tidy()
         self._write_left_out()
-        present = self.table.count("NOT missing")
-        relevant = self.table.count("relevant AND NOT missing")
+        present = self.table.count("NOT _missing")
+        relevant = self.table.count("relevant AND NOT _missing")
         return BuildReport(
             relevant,
             present - relevant,
@@ -166,8 +170,9 @@ class _Build:
     ) -> tuple[list[int], list[_Photo]]:
         """Part the catalogue's rows into those that are as the table knows them and the others."""
         files = list(
-            zip(*(known[name].to_pylist() for name in ("photo", "size", "modified")), strict=True)
+            zip(*(known[name].to_pylist() for name in ("photo", "_size", "_modified")), strict=True)
         )
+        sizes = set(known["_size"].to_pylist())
         kept, pending = [], []
         for row, (name, photo) in enumerate(
             zip(self.catalogue.ids, self.catalogue.photos, strict=True)
@@ -185,7 +190,8 @@ class _Build:
             if name in place and files[place[name]] == file:
                 kept.append(row)
             else:
-                pending.append(_Photo(row, status.st_size, status.st_mtime_ns))
+                has_known_size = status.st_size in sizes
+                pending.append(_Photo(row, status.st_size, status.st_mtime_ns, has_known_size))
         return kept, pending
 
     def _refresh(self, known: pa.Table, place: Mapping[str, int], kept: Sequence[int]) -> None:
@@ -194,7 +200,7 @@ class _Build:
             return
         here = pa.array(kept, pa.int64())
         there = pa.array([place[self.catalogue.ids[row]] for row in kept], pa.int64())
-        differs = known["missing"].take(there).combine_chunks()
+        differs = known["_missing"].take(there).combine_chunks()
         for name in self.metadata.column_names:
             new = self.metadata[name].take(here).combine_chunks()
             old = known[name].take(there).combine_chunks()
@@ -210,7 +216,7 @@ class _Build:
         own = self.table.own_columns.names
         current = self.table.read_values(own, "id", list(row_of))
         columns = {name: current[name] for name in own}
-        columns["missing"] = pa.array([False] * len(rows))
+        columns["_missing"] = pa.array([False] * len(rows))
         order = [row_of[name] for name in current["id"].to_pylist()]
         self.table.replace(pa.table(columns | self._metadata_of(order)))
 
@@ -223,7 +229,9 @@ class _Build:
     ) -> None:
         """Describe some photos, or take over what is known of the same picture."""
         paths = [self.catalogue.root / self.catalogue.photos[photo.row] for photo in photos]
-        pictures = self._known_pictures(paths) if place else _Pictures.none(self.network)
+        pictures = self._known_pictures(
+            [path for photo, path in zip(photos, paths, strict=True) if photo.has_known_size]
+        )
         unknown = list(dict.fromkeys(path for path in paths if path not in pictures.row_of))
         advance(len(paths) - len(unknown))
         described = describe_photos(self.network, unknown, advance)
@@ -257,11 +265,11 @@ class _Build:
             with suppress(UnreadablePhotoError):
                 sha256_of[path] = fingerprint(read_bytes(path))
         rows = self.table.read_values(
-            ["sha256", "probabilities", "relevance", "embedding"],
-            "sha256",
+            ["_sha256", "_probabilities", "relevance", "_embedding"],
+            "_sha256",
             sorted(set(sha256_of.values())),
         )
-        sha256s = rows["sha256"].to_pylist()
+        sha256s = rows["_sha256"].to_pylist()
         row_of_sha256 = {sha256: row for row, sha256 in enumerate(sha256s)}
         row_of = {
             path: row_of_sha256[sha256]
@@ -277,16 +285,16 @@ class _Build:
         columns = {
             "id": pa.array([self.catalogue.ids[row] for row in items], pa.string()),
             "photo": pa.array([self.catalogue.photos[row] for row in items], pa.string()),
-            "sha256": pa.array([pictures.sha256s[row] for row in chosen], pa.string()),
-            "size": pa.array([photo.size for photo, _ in pairs], pa.int64()),
-            "modified": pa.array([photo.modified for photo, _ in pairs], pa.int64()),
+            "_sha256": pa.array([pictures.sha256s[row] for row in chosen], pa.string()),
+            "_size": pa.array([photo.size for photo, _ in pairs], pa.int64()),
+            "_modified": pa.array([photo.modified for photo, _ in pairs], pa.int64()),
         }
         vectors = vector_columns(pictures.vectors.take(chosen), self.network.fingerprint)
         return pa.table(columns | vectors | self._metadata_of(items))
 
     def _settle_vanished(self, known: pa.Table, here: Container[str], prune: bool) -> int:
         """Mark or remove the items that are no longer there; return how many there are."""
-        names, missing = known["id"].to_pylist(), known["missing"].to_pylist()
+        names, missing = known["id"].to_pylist(), known["_missing"].to_pylist()
         vanished = [name for name in names if name not in here]
         if prune:
             self.table.delete(vanished)
@@ -311,10 +319,6 @@ class _Pictures:
     row_of: dict[Path, int]
     sha256s: list[str]
     vectors: FashionVectors
-
-    @classmethod
-    def none(cls, network: Network) -> "_Pictures":
-        return cls({}, [], FashionVectors.empty(network.schema, network.embedding_size))
 
     def joined(self, described: Described) -> "_Pictures":
         start = len(self.sha256s)

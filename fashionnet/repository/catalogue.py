@@ -3,6 +3,7 @@
 import os
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -12,14 +13,9 @@ import pyarrow as pa
 from fashionnet.errors import RequestError
 from fashionnet.photos import find_photos
 from fashionnet.repository.tables import Rows, read_rows
+from fashionnet.schema import FILTER_WORD
 
 MAXIMUM_ID = 500
-
-# Words that the grammar of filters takes for something else than a column.
-_SPECIAL_WORD = re.compile(
-    "all|and|any|between|case|cast|current_date|current_time|current_timestamp|end|exists|false"
-    "|in|interval|is|like|not|null|or|select|trim|true|with"
-)
 
 # Control characters, and bytes of a file name that are no text.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -71,8 +67,8 @@ def read_catalogue(source: Path, metadata: Path | None = None) -> Catalogue:
 
     Args:
         source: in a file, `image` is relative to the file's folder and stays inside it, `id`
-            (without it, the photo's path less its suffix) names the item, and every other
-            column is metadata.
+            (without it, the photo's path, less its suffix where no other photo has the same)
+            names the item, and every other column is metadata.
         metadata: a file whose rows belong to the photos of a folder: its column `id`, else
             `image`, is a photo's name or path, with or without the suffix.
 
@@ -92,7 +88,7 @@ def read_catalogue(source: Path, metadata: Path | None = None) -> Catalogue:
 
 def _from_folder(folder: Path, metadata: Path | None) -> Catalogue:
     root = folder.resolve()
-    photos = [photo.relative_to(root).as_posix() for photo in _photos_below(folder, root)]
+    photos = [photo.relative_to(root).as_posix() for photo in find_photos([root])]
     rows = read_rows(metadata) if metadata is not None else Rows(pa.table({}), [])
     matches: Sequence[int | None] = [None] * len(photos)
     notes: list[str] = []
@@ -107,20 +103,11 @@ def _from_folder(folder: Path, metadata: Path | None) -> Catalogue:
         notes = _notes_on_join(metadata, folder, rows, matches)
         rows.columns = rows.columns.drop_columns([key])
     candidates = [
-        _Candidate(_without_suffix(photo), photo, photo, row)
-        for photo, row in zip(photos, matches, strict=True)
+        _Candidate(name, photo, photo, row)
+        for name, photo, row in zip(_ids_of(photos), photos, matches, strict=True)
     ]
     admitted, left_out = _admit(candidates)
     return _catalogue(root, admitted, rows.columns, left_out, notes)
-
-
-def _photos_below(folder: Path, root: Path) -> list[Path]:
-    try:
-        return find_photos([root])
-    except OSError as error:
-        raise RequestError(
-            f"{error.filename or folder}: {(error.strerror or str(error)).lower()}"
-        ) from error
 
 
 def _rows_of_photos(keys: Sequence[str | None], photos: Sequence[str]) -> list[int | None]:
@@ -176,16 +163,19 @@ def _from_file(source: Path) -> Catalogue:
     unusable = [LeftOutRow(f"{source.name} line {line}", reason) for line, reason in rows.broken]
     images = rows.columns["image"].to_pylist()
     ids = rows.columns["id"].to_pylist() if "id" in names else None
-    candidates = []
+    found: list[tuple[int, str, str]] = []
     for row, (line, image) in enumerate(zip(rows.lines, images, strict=True)):
         shown = image or f"{source.name} line {line}"
         try:
-            photo = _photo_inside(root, image)
+            found.append((row, _photo_inside(root, image), shown))
         except ValueError as reason:
             unusable.append(LeftOutRow(shown, str(reason)))
-        else:
-            name = _without_suffix(photo) if ids is None else ids[row]
-            candidates.append(_Candidate(name, photo, shown, row))
+    photos = [photo for _, photo, _ in found]
+    names_of_items = _ids_of(photos) if ids is None else [ids[row] for row, _, _ in found]
+    candidates = [
+        _Candidate(name, photo, shown, row)
+        for name, (row, photo, shown) in zip(names_of_items, found, strict=True)
+    ]
     admitted, left_out = _admit(candidates)
     metadata = rows.columns.drop_columns([name for name in ("id", "image") if name in names])
     if not admitted and not left_out and not unusable:
@@ -249,6 +239,17 @@ def _catalogue(
     )
 
 
+def _ids_of(photos: Sequence[str]) -> list[str]:
+    """Name items by their photos: the path less its suffix where that names no other photo."""
+    different = set(photos)
+    sharing = Counter(_without_suffix(photo) for photo in different)
+    names = {photo: _without_suffix(photo) for photo in different}
+    return [
+        photo if sharing[names[photo]] > 1 or names[photo] in different else names[photo]
+        for photo in photos
+    ]
+
+
 def _without_suffix(photo: str) -> str:
     return str(PurePosixPath(photo).with_suffix(""))
 
@@ -268,7 +269,7 @@ def column_names(given: Sequence[str], reserved: Collection[str]) -> dict[str, s
     names = {}
     for original in given:
         name = re.sub(r"\W", "_", unicodedata.normalize("NFKC", original.strip()))
-        if not name[:1].isalpha() or name.lower() in kept or _SPECIAL_WORD.fullmatch(name.lower()):
+        if not name[:1].isalpha() or name.lower() in kept or FILTER_WORD.fullmatch(name.lower()):
             name = f"catalogue_{name.lstrip('_')}"
         plain, number = name, 1
         while name.lower() in taken:

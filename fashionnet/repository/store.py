@@ -30,9 +30,8 @@ DESCRIPTION = "repository.json"
 LEFT_OUT = "left_out.csv"
 TABLE = "items"
 
-_PRESENT = "relevant AND NOT missing"
-_UNSEARCHABLE = ("probabilities", "embedding")
 _VALUES_IN_A_FILTER = 1000
+_MAXIMUM_EMBEDDING_SIZE = 65536
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,10 +86,13 @@ class Description:
                     f"{file}: written in format {document['format']}, this FashionNet reads "
                     f"{FORMAT}: build the repository again in a new folder"
                 )
+            size = document["embedding_size"]
+            if type(size) is not int or not 1 <= size <= _MAXIMUM_EMBEDDING_SIZE:
+                raise ValueError(f"an embedding of {size} numbers")
             return cls(
                 Schema.from_mapping(document["attributes"]),
                 str(document["model"]),
-                int(document["embedding_size"]),
+                size,
                 str(document["root"]),
             )
         except OSError as error:
@@ -110,11 +112,15 @@ class Description:
             "root": self.root,
         }
         text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-        write_whole(path / DESCRIPTION, text.encode())
+        # What of a folder's name is no text is spelt as JSON spells it, and read back the same.
+        write_whole(path / DESCRIPTION, text.encode(errors="backslashreplace"))
 
 
 class ItemTable:
     """The LanceDB table of a repository: a row for each item that was ever described.
+
+    Its own columns that are no business of a person's filter start with an underscore, as no
+    attribute and no column of a catalogue does.
 
     Every method that writes is one commit: a reader, or a kill, meets all of it or nothing.
     """
@@ -164,11 +170,15 @@ class ItemTable:
         return pa.concat_tables(parts) if parts else self.read(columns, "false")
 
     def read_where(self, columns: Sequence[str], where: str) -> pa.Table:
-        """Return the relevant, present rows that a person's filter lets through."""
+        """Return the rows that a person's filter lets through.
+
+        The filter stands alone in the query: nothing of ours is beside it that it could undo.
+        """
         _check_parentheses(where)
         try:
-            # The line break ends a comment that the filter may end in.
-            return self._search(columns, f"({where}\n) AND {_PRESENT}")
+            # The store must read to our parenthesis, else it would stop at a semicolon. The line
+            # break ends a comment that the filter may end in.
+            return self._search(columns, f"({where}\n)")
         except (OSError, RuntimeError, ValueError) as error:
             raise self._filter_error(where, str(error)) from error
 
@@ -191,7 +201,7 @@ class ItemTable:
         """Say of items that their photos have vanished."""
         for names in _sql_lists(ids):
             with _store_errors(self.path, "write"):
-                self._table.update(where=f"id IN ({names})", values={"missing": True})
+                self._table.update(where=f"id IN ({names})", values={"_missing": True})
 
     def delete(self, ids: Sequence[str]) -> None:
         """Remove items."""
@@ -222,7 +232,7 @@ class ItemTable:
     def _search(self, columns: Sequence[str], where: str | None) -> pa.Table:
         def read() -> pa.Table:
             query = self._table.search().select(list(columns))
-            return (query.where(where) if where else query).to_arrow()
+            return (query if where is None else query.where(where)).to_arrow()
 
         try:
             return read()
@@ -240,7 +250,7 @@ class ItemTable:
         unknown = re.search(r"No field named (.+?)\. ", message + " ")
         if unknown:
             name = unknown[1].strip('"`')
-            names = [n for n in self._table.schema.names if n not in _UNSEARCHABLE]
+            names = [n for n in self._table.schema.names if not n.startswith("_")]
             hint = " (text stands in single quotes)" if '"' in where else ""
             return RequestError(
                 f"where {where!r}: no column {name}{hint}; this repository has {', '.join(names)}"
@@ -303,7 +313,7 @@ class Repository:
     @property
     def columns(self) -> list[str]:
         """Names that a filter can use: id, the attributes, relevance, the catalogue's columns."""
-        own = [name for name in self._table.own_columns.names if name not in _UNSEARCHABLE]
+        own = [name for name in self._table.own_columns.names if not name.startswith("_")]
         return own + self._table.metadata_columns.names
 
     def items(self, where: str | None = None) -> Items:
@@ -314,16 +324,18 @@ class Repository:
 
         Raises RequestError for a condition that does not parse or names no column.
         """
-        columns = ["id", "photo", "sha256", "probabilities", "relevance", "embedding"]
+        columns = ["id", "photo", "_sha256", "_probabilities", "relevance", "_embedding"]
+        columns += ["relevant", "_missing"]
         if where is None:
-            table = self._table.read(columns, _PRESENT)
+            table = self._table.read(columns)
         else:
             table = self._table.read_where(columns, where)
+        table = table.filter(pc.and_(table["relevant"], pc.invert(table["_missing"])))
         table = table.take(pc.sort_indices(table["id"]))
         return Items(
             table["id"].to_pylist(),
             self._absolute(table["photo"]),
-            np.array(table["sha256"].to_pylist(), dtype="U64"),
+            np.array(table["_sha256"].to_pylist(), dtype="U64"),
             vectors_of(table, self.schema),
         )
 
@@ -339,7 +351,7 @@ class Repository:
 
     def __len__(self) -> int:
         """Items whose photos have not vanished, relevant or not."""
-        return self._table.count("NOT missing")
+        return self._table.count("NOT _missing")
 
     def _absolute(self, photos: pa.ChunkedArray) -> list[str]:
         if pc.any(pc.match_substring_regex(photos, r"^/|(^|/)\.\.(/|$)")).as_py():
@@ -366,16 +378,16 @@ def own_columns(description: Description) -> pa.Schema:
         [
             pa.field("id", pa.string()),
             pa.field("photo", pa.string()),
-            pa.field("sha256", pa.string()),
-            pa.field("size", pa.int64()),
-            pa.field("modified", pa.int64()),
+            pa.field("_sha256", pa.string()),
+            pa.field("_size", pa.int64()),
+            pa.field("_modified", pa.int64()),
             *(pa.field(name, pa.string()) for name in description.schema.names),
-            pa.field("probabilities", pa.list_(pa.float32(), classes)),
+            pa.field("_probabilities", pa.list_(pa.float32(), classes)),
             pa.field("relevance", pa.float32()),
             pa.field("relevant", pa.bool_()),
-            pa.field("missing", pa.bool_()),
-            pa.field("embedding", pa.list_(pa.float16(), size)),
-            pa.field("model", pa.string()),
+            pa.field("_missing", pa.bool_()),
+            pa.field("_embedding", pa.list_(pa.float16(), size)),
+            pa.field("_model", pa.string()),
         ]
     )
 
@@ -390,12 +402,12 @@ def vector_columns(vectors: FashionVectors, model_fingerprint: str) -> dict[str,
         for place, attribute in enumerate(vectors.schema)
     }
     return columns | {
-        "probabilities": _lists(vectors.probabilities.astype(np.float32)),
+        "_probabilities": _lists(vectors.probabilities.astype(np.float32)),
         "relevance": pa.array(vectors.relevance, pa.float32()),
         "relevant": pa.array(vectors.relevant),
-        "missing": pa.array(np.zeros(count, bool)),
-        "embedding": _lists(vectors.embeddings.astype(np.float16)),
-        "model": pa.array([model_fingerprint] * count, pa.string()),
+        "_missing": pa.array(np.zeros(count, bool)),
+        "_embedding": _lists(vectors.embeddings.astype(np.float16)),
+        "_model": pa.array([model_fingerprint] * count, pa.string()),
     }
 
 
@@ -403,9 +415,9 @@ def vectors_of(rows: pa.Table, schema: Schema) -> FashionVectors:
     """Return the Fashion Vectors of rows with probabilities, relevance and embedding."""
     return FashionVectors(
         schema,
-        _matrix(rows["probabilities"]),
+        _matrix(rows["_probabilities"]),
         rows["relevance"].to_numpy().astype(np.float32),
-        _matrix(rows["embedding"]).astype(np.float32),
+        _matrix(rows["_embedding"]).astype(np.float32),
     )
 
 
@@ -427,8 +439,9 @@ def _sql_lists(values: Sequence[str]) -> Iterator[str]:
 
 def _check_parentheses(where: str) -> None:
     """Refuse a filter that closes a parenthesis which it did not open: ours goes around it."""
+    no_code = r"'[^']*'|\"[^\"]*\"|`[^`]*`|--[^\n]*|/\*.*?\*/"
     depth = 0
-    for sign in re.sub(r"'[^']*'|\"[^\"]*\"|`[^`]*`", "", where):
+    for sign in re.sub(no_code, "", where, flags=re.DOTALL):
         depth += (sign == "(") - (sign == ")")
         if depth < 0:
             raise RequestError(f"where {where!r}: a parenthesis is closed that was not opened")

@@ -22,6 +22,13 @@ MAXIMUM_BYTES = 2 * 2**30
 MAXIMUM_COLUMNS = 500
 MAXIMUM_LINE = 2**20
 
+_BINARY_KINDS = (
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+    pa.types.is_binary_view,
+    pa.types.is_fixed_size_binary,
+)
+
 # Numbers with leading zeros or more digits than a double holds are names: they stay text.
 _INTEGER = r"^-?(0|[1-9]\d{0,17})$"
 _DECIMAL = r"^-?(0|[1-9]\d{0,14})(\.\d{1,17})?([eE][+-]?\d{1,2})?$"
@@ -78,17 +85,21 @@ def _read_csv(path: Path) -> Rows:
     delimiter = max(",;\t", key=lines[0].count) if lines else ","
     records = _csv_records(lines, delimiter)
     _, header = next(records, (0, []))
+    if isinstance(header, str):
+        raise RequestError(f"{path}: no header found: {header}")
     names = _column_names(path, header)
     whole: list[list[str]] = []
     numbers: list[int] = []
     odd: list[tuple[int, list[str]]] = []
+    broken: list[tuple[int, str]] = []
     for line, fields in records:
-        if len(fields) == len(names):
+        if isinstance(fields, str):
+            broken.append((line, fields))
+        elif len(fields) == len(names):
             whole.append(fields)
             numbers.append(line)
         elif any(cell.strip() for cell in fields):
             odd.append((line, fields))
-    broken = []
     ends_in_text = _only_last_column_is_text(whole, len(names))
     for line, fields in odd:
         if len(fields) > len(names) and ends_in_text:
@@ -108,8 +119,8 @@ def _read_csv(path: Path) -> Rows:
     return Rows(pa.table(columns), [numbers[row] for row in order], broken, notes)
 
 
-def _csv_records(lines: Sequence[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number of each record's first line and its fields.
+def _csv_records(lines: Sequence[str], delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
+    """Yield the number of each record's first line and its fields, or why it cannot be read.
 
     A record that breaks the rules of quoting ends with its first line, so that a stray quote
     does not swallow the rows after it.
@@ -128,11 +139,15 @@ def _csv_records(lines: Sequence[str], delimiter: str) -> Iterator[tuple[int, li
             start += 1
 
 
-def _unquoted(line: str, delimiter: str) -> list[str]:
-    line = line.rstrip("\r\n")
-    if len(line) > MAXIMUM_LINE:
-        return []
-    return next(csv.reader([line], delimiter=delimiter, quoting=csv.QUOTE_NONE), [])
+def _unquoted(line: str, delimiter: str) -> list[str] | str:
+    """Return the fields of a line whose quotes mean nothing, or why it cannot be read."""
+    return _too_long(line) or line.rstrip("\r\n").split(delimiter)
+
+
+def _too_long(line: str) -> str:
+    if len(line) <= MAXIMUM_LINE:
+        return ""
+    return f"line of {len(line):,} characters: at most {MAXIMUM_LINE:,} are read"
 
 
 def _only_last_column_is_text(rows: Sequence[Sequence[str]], width: int) -> bool:
@@ -171,17 +186,19 @@ def _read_json_lines(path: Path) -> Rows:
         raise RequestError(f"{path}: no row found; expected one JSON object on each line")
     keys = list(dict.fromkeys(key for record in records for key in record))
     names = _column_names(path, keys)
-    columns = {
-        name: _column_of_values([record.get(key) for record in records], name)
-        for key, name in zip(keys, names, strict=True)
-    }
+    columns = {}
+    for key, name in zip(keys, names, strict=True):
+        try:
+            columns[name] = _column_of_values([record.get(key) for record in records], name)
+        except RecursionError:
+            notes.append(_not_kept(path, name, "lists within lists, too deep"))
     return Rows(pa.table(columns), lines, broken, notes)
 
 
 def _json_object(line: str) -> dict[str, Any] | str:
     """Return the object of a line, or why there is none."""
-    if len(line) > MAXIMUM_LINE:
-        return f"line of {len(line):,} characters: at most {MAXIMUM_LINE:,} are read"
+    if reason := _too_long(line):
+        return reason
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
@@ -227,17 +244,32 @@ def _read_parquet(path: Path) -> Rows:
             if size > 4 * MAXIMUM_BYTES:
                 raise RequestError(f"{path}: {size / 2**30:.1f} GiB unpacked is too much: split it")
             table = file.read()
-    except pa.ArrowException as error:
+            given = table.column_names
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         raise RequestError(f"{path}: not a Parquet file, or damaged") from error
-    names = _column_names(path, table.column_names)
+    names = _column_names(path, given)
     columns, notes = {}, []
     for name, column in zip(names, table.columns, strict=True):
-        converted = _plain_column(column, name)
+        try:
+            converted = _plain_column(column, name)
+            if converted is not None:
+                # What a file calls text need not be UTF-8.
+                converted.validate(full=True)
+        except (pa.ArrowException, ValueError, TypeError, OverflowError, RecursionError):
+            notes.append(_not_kept(path, name, f"{column.type} that cannot be converted"))
+            continue
         if converted is None:
-            notes.append(f"column {name} of {path.name} holds {column.type}: not kept")
+            notes.append(_not_kept(path, name, str(column.type)))
         else:
             columns[name] = converted
     return Rows(pa.table(columns), list(range(1, table.num_rows + 1)), [], notes)
+
+
+def _not_kept(path: Path, name: str, what: str) -> str:
+    """Return a note on a column; RequestError for one that names items or photos."""
+    if name in KEYS:
+        raise RequestError(f"{path}: column {name} holds {what}: write it as text")
+    return f"column {name} of {path.name} holds {what}: not kept"
 
 
 def _plain_column(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray | pa.Array | None:
@@ -245,7 +277,7 @@ def _plain_column(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray | pa.Ar
     kind = column.type
     if pa.types.is_dictionary(kind):
         return _plain_column(column.cast(kind.value_type), name)
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+    if any(is_kind(kind) for is_kind in _BINARY_KINDS):
         return None
     if name in KEYS and pa.types.is_nested(kind):
         return None

@@ -89,7 +89,10 @@ def kinds_of(pattern: str, fabric: str, style: str, shape: str) -> tuple[str, ..
 
 
 def design(pattern: str, fabric: str, style: str, shape: str, rng: np.random.Generator) -> Design:
-    """Choose a kind of garment, a colour and a place for the classes asked for."""
+    """Choose a kind of garment, a colour and a place for the classes asked for.
+
+    Raises RequestError for a class that is not in the default schema.
+    """
     _check(pattern, fabric, style, shape)
     kinds = kinds_of(pattern, fabric, style, shape)
     kind = choose(kinds, rng)
@@ -127,24 +130,11 @@ def is_womens(plan: Design, rng: np.random.Generator) -> bool:
     return womens or plan.fabric in ("chiffon", "lace") or rng.random() < 0.4
 
 
-def draw_garment(
-    pattern: str,
-    fabric: str,
-    style: str,
-    shape: str,
-    rng: np.random.Generator,
-    size: tuple[int, int] = SIZE,
-) -> Image:
-    """Draw a garment of the classes asked for as a photo of width×height pixels.
-
-    Returns an H×W×3 uint8 RGB image. The same generator state draws the same garment. Raises
-    RequestError for a class that is not in the default schema.
-    """
-    return draw(design(pattern, fabric, style, shape, rng), rng, size)
-
-
 def draw(plan: Design, rng: np.random.Generator, size: tuple[int, int] = SIZE) -> Image:
-    """Draw a design as a photo of width×height pixels: H×W×3 uint8 RGB."""
+    """Draw a design as a photo of width×height pixels: H×W×3 uint8 RGB.
+
+    The same generator state draws the same garment.
+    """
     width, height = size
     flat = plan.scene in HOME
     kind = KINDS[plan.kind]

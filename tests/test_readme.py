@@ -1,0 +1,98 @@
+"""Every command of the README, run as it stands there."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import pytest
+
+from fashionnet.network.folder import DEFAULT_MODEL, MODEL_FILE, Model
+from fashionnet.network.trunk import BLOCKS, convolutions
+from fashionnet.samples.collection import write_catalogue
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+OTHERS_RUN_THESE = ("pip install", "python -m pytest")
+
+pytestmark = pytest.mark.skipif(
+    not (DEFAULT_MODEL / MODEL_FILE).exists(), reason="fashionnet/models/default is not there"
+)
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def commands() -> list[str]:
+    lines = [line for block in blocks("sh") for line in block.strip().splitlines()]
+    parts = [part.strip() for line in lines for part in line.split("&&")]
+    return [part for part in parts if not part.startswith(OTHERS_RUN_THESE)]
+
+
+@pytest.fixture(scope="module")
+def trunk_file(tmp_path_factory):
+    """The shipped model's own convolutions, as keras.applications stores VGG16's weights."""
+    weights = Model.load().weights
+    path = tmp_path_factory.mktemp("trunk") / "vgg16.h5"
+    with h5py.File(path, "w") as file:
+        for block in BLOCKS:
+            for name in convolutions(block):
+                (kernel,) = (weights[key] for key in weights if key.endswith(f"{name}/kernel"))
+                (bias,) = (weights[key] for key in weights if key.endswith(f"{name}/bias"))
+                file[f"{name}/{name}/kernel:0"], file[f"{name}/{name}/bias:0"] = kernel, bias
+    return path
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory, trunk_file):
+    """A folder like a user's: the project, a catalogue, photos of one's own, labels."""
+    folder = tmp_path_factory.mktemp("readme")
+    for name in ("fashionnet", "examples", *(path.name for path in ROOT.glob("*.py"))):
+        (folder / name).symlink_to(ROOT / name)
+    write_catalogue(folder / "shop" / "photos", 12, seed=5)
+    (folder / "shop" / "photos" / "catalogue.csv").rename(folder / "shop" / "items.csv")
+    (folder / "shop" / "photos" / "labels.csv").unlink()
+    write_catalogue(folder / "photos", 48, seed=6)
+    (folder / "photos" / "labels.csv").rename(folder / "labels.csv")
+    (folder / "my_photos").symlink_to(ROOT / "examples" / "wardrobe")
+    return folder
+
+
+def environment(home, trunk_file):
+    return {
+        **os.environ,
+        "FASHIONNET_TRUNK_WEIGHTS": str(trunk_file),
+        "XDG_CACHE_HOME": str(home / "cache"),
+    }
+
+
+def test_the_commands_of_the_readme_work(home, trunk_file):
+    found = commands()
+    assert len(found) >= 7
+    for command in found:
+        words = shlex.split(command)
+        assert words[0] == "python"
+        done = subprocess.run(
+            [sys.executable, *words[1:]],
+            cwd=home,
+            env=environment(home, trunk_file),
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    for written in ("recommendations.html", "for_me.html", "models/mine/README.md"):
+        assert (home / written).stat().st_size > 0
+
+
+def test_the_python_of_the_readme_works(home, trunk_file):
+    (snippet,) = blocks("python")
+    subprocess.run(
+        [sys.executable, "-c", snippet + "\nassert len(items) > 0\n"],
+        cwd=home,
+        env=environment(home, trunk_file),
+        check=True,
+    )
