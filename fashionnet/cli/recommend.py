@@ -121,7 +121,9 @@ def run(arguments: argparse.Namespace) -> int:
         profile, items, arguments.top, arguments.scoring, weights, arguments.diversity
     )
     if not len(found):
-        print("fashionnet: no item is left to recommend", file=sys.stderr)
+        print(
+            f"fashionnet: {_why_nothing(len(repository), len(items), arguments)}", file=sys.stderr
+        )
         return 1
     if from_samples and arguments.output:
         items = with_drawn_photos(items, found.rows.tolist())
@@ -132,6 +134,15 @@ def run(arguments: argparse.Namespace) -> int:
         write_report(report, arguments.output)
         print(f"written: {arguments.output}")
     return 0
+
+
+def _why_nothing(built: int, eligible: int, arguments: argparse.Namespace) -> str:
+    if not built:
+        return f"{arguments.repository} holds no item yet: run build_repository.py to its end"
+    if not eligible:
+        met = " that meets --where" if arguments.where else ""
+        return f"{arguments.repository} holds no relevant item{met}: no item is left to recommend"
+    return "the person showed every item themselves: no item is left to recommend"
 
 
 def parse_weights(texts: list[str]) -> dict[str, float]:

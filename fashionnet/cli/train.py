@@ -109,16 +109,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train; returns the exit code."""
     _check_numbers(arguments)
-    from fashionnet.network.trunk import find_imagenet_weights
-
-    trunk_weights = find_imagenet_weights(arguments.trunk_weights)
     from fashionnet.evaluation import figures_table
     from fashionnet.labels import read_labels
+    from fashionnet.network.trunk import find_imagenet_weights
 
     schema = _schema(arguments)
     labels = read_labels(arguments.labels, arguments.images, schema, arguments.group)
     heads = _heads(arguments, labels)
     extra = read_labels(arguments.extra_labels, None, schema) if arguments.extra_labels else None
+    # Last of what can be wrong: it may download.
+    trunk_weights = find_imagenet_weights(arguments.trunk_weights)
 
     with quiet_import():
         import keras  # noqa: F401

@@ -29,7 +29,7 @@ from fashionnet.repository.store import (
 from fashionnet.schema import Schema
 from fashionnet.vectors import FashionVectors
 
-PHOTOS_IN_A_COMMIT = 256
+PHOTOS_IN_A_COMMIT = 64
 ROWS_IN_A_COMMIT = 8192
 
 
@@ -66,10 +66,12 @@ class BuildReport:
         if self.left_out:
             left_out += f" (see {repository / LEFT_OUT})"
         total = self.described + len(self.left_out) + self.vanished
+        unchanged = self.described - self.newly_described
         return (
             f"{total:,} items: {self.described:,} described ({self.relevant:,} relevant, "
             f"{self.irrelevant:,} irrelevant), {left_out}, {self.vanished:,} vanished"
             + (" and removed" if self.pruned and self.vanished else "")
+            + (f"; {unchanged:,} known from an earlier build" if unchanged else "")
         )
 
 
@@ -97,7 +99,7 @@ def build_repository(
 
     A photo whose size and time of change, or else whose SHA-256, the repository knows is not
     described again. Items that the catalogue no longer has, or whose file is gone, are marked as
-    missing, and removed with `prune`. Every 256 photos are one commit: a build that is stopped
+    missing, and removed with `prune`. Every 64 photos are one commit: a build that is stopped
     loses at most those in work, and the next one goes on from there.
 
     `advance` is called with numbers of items that are done; they add up to those of the catalogue.
@@ -346,6 +348,10 @@ def _prepare(repository: Path, wanted: Description) -> None:
     """Make a new folder a repository; refuse what is none, or of another schema or model."""
     others = [file for file in repository.iterdir() if not file.name.startswith(f".{DESCRIPTION}.")]
     if others:
+        if not (repository / DESCRIPTION).is_file():
+            raise RequestError(
+                f"{repository}: not empty and not a repository: name a new or an empty folder"
+            )
         present = Description.read(repository)
         _check_same_model(repository, present, wanted)
         if present == wanted:
