@@ -234,7 +234,9 @@ def test_vanished_photos_are_marked_come_back_and_are_pruned(shop, repo):
 
     (shop / "1.png").unlink()
     report = build(shop, repo, prune=True)
-    assert report.closing_line(repo).endswith("1 vanished and removed")
+    assert report.closing_line(repo).endswith(
+        "1 vanished and removed; 9 known from an earlier build"
+    )
     assert len(contents(repo)) == 9
     assert build(shop, repo).vanished == 0
 
