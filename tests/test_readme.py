@@ -10,17 +10,13 @@ from pathlib import Path
 import h5py
 import pytest
 
-from fashionnet.network.folder import DEFAULT_MODEL, MODEL_FILE, Model
+from fashionnet.network.folder import Model
 from fashionnet.network.trunk import BLOCKS, convolutions
 from fashionnet.samples.collection import write_catalogue
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 OTHERS_RUN_THESE = ("pip install", "python -m pytest")
-
-pytestmark = pytest.mark.skipif(
-    not (DEFAULT_MODEL / MODEL_FILE).exists(), reason="fashionnet/models/default is not there"
-)
 
 
 def blocks(language: str) -> list[str]:

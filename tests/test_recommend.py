@@ -10,7 +10,6 @@ from fashionnet.cli import recommend as command
 from fashionnet.cli.main import run_command
 from fashionnet.errors import RequestError
 from fashionnet.network.compiled import CompiledNetwork
-from fashionnet.network.folder import DEFAULT_MODEL, MODEL_FILE
 from fashionnet.profile import StyleProfile
 from fashionnet.repository.store import Repository
 from fashionnet.samples.collection import SampleCatalogue
@@ -216,9 +215,6 @@ def test_the_sample_repository_is_known_by_a_relative_path(place, monkeypatch, c
     assert list((place / "cache").rglob("*.jpg"))
 
 
-@pytest.mark.skipif(
-    not (DEFAULT_MODEL / MODEL_FILE).exists(), reason=f"no trained model in {DEFAULT_MODEL}"
-)
 def test_the_example_wardrobe_brings_checks_and_stripes_with_long_sleeves(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     output = tmp_path / "out.json"

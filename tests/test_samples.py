@@ -14,7 +14,7 @@ from hypothesis import strategies as some
 from numpy.typing import NDArray
 
 from fashionnet.errors import RequestError
-from fashionnet.network.folder import DEFAULT_MODEL, MODEL_FILE, Model
+from fashionnet.network.folder import Model
 from fashionnet.photos import decode
 from fashionnet.repository.store import Repository
 from fashionnet.samples.__main__ import main
@@ -36,10 +36,6 @@ from fashionnet.samples.shipped import (
 )
 from fashionnet.samples.wardrobe import WARDROBE, write_wardrobe
 from fashionnet.schema import Schema
-
-needs_default_model = pytest.mark.skipif(
-    not (DEFAULT_MODEL / MODEL_FILE).exists(), reason=f"no trained model in {DEFAULT_MODEL}"
-)
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -277,7 +273,6 @@ def test_items_are_drawn_elsewhere_where_the_cache_cannot_be_written(built, tmp_
     assert decode(shown.read_bytes()).shape == (400, 300, 3)
 
 
-@needs_default_model
 def test_the_shipped_repository_is_the_default_models_and_its_items_can_be_drawn(
     tmp_path, monkeypatch
 ):
@@ -294,7 +289,6 @@ def test_the_shipped_repository_is_the_default_models_and_its_items_can_be_drawn
         assert decode(Path(drawn.photos[row]).read_bytes()).shape == (400, 300, 3)
 
 
-@needs_default_model
 def test_the_default_model_sees_what_was_drawn():
     repository = Repository.open(SAMPLE_REPOSITORY)
     items = repository.items()
