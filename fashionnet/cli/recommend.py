@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fashionnet.errors import RequestError
+from fashionnet.locations import location
 from fashionnet.samples.shipped import SAMPLE_REPOSITORY, with_drawn_photos
 from fashionnet.text import plain
 
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--repository",
-        type=Path,
+        type=location,
         default=SAMPLE_REPOSITORY,
         help="what build_repository.py built (default: the drawn sample catalogue)",
     )

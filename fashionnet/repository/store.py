@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from fashionnet.errors import RequestError
 from fashionnet.files import write_whole
+from fashionnet.locations import Location, first_line, location, reaching
 from fashionnet.schema import Schema
 from fashionnet.vectors import FashionVectors
 
@@ -62,7 +63,8 @@ class Description:
         schema: the attributes of its Fashion Vectors.
         model_fingerprint: the model that described its photos.
         embedding_size: the width of its embeddings.
-        root: the folder that its photos lie below, absolute or relative to the repository.
+        root: the folder that its photos lie below, absolute or relative to the repository, or
+            its URI.
     """
 
     schema: Schema
@@ -71,7 +73,7 @@ class Description:
     root: str
 
     @classmethod
-    def read(cls, path: Path) -> "Description":
+    def read(cls, path: Location) -> "Description":
         """Read a repository's own; RequestError for a folder that is no repository."""
         file = path / DESCRIPTION
         if not file.is_file():
@@ -80,7 +82,9 @@ class Description:
                 "build_repository.py"
             )
         try:
-            document = json.loads(file.read_text(encoding="utf-8"))
+            with reaching(file):
+                text = file.read_text(encoding="utf-8")
+            document = json.loads(text)
             if document["format"] != FORMAT:
                 raise RequestError(
                     f"{file}: written in format {document['format']}, this FashionNet reads "
@@ -96,13 +100,13 @@ class Description:
                 str(document["root"]),
             )
         except OSError as error:
-            raise RequestError(f"{file}: {(error.strerror or str(error)).lower()}") from error
+            raise RequestError(f"{file}: {first_line(error)}") from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise RequestError(
                 f"{file}: damaged: build the repository again in a new folder"
             ) from error
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Location) -> None:
         """Write it into a repository's folder, whole or not at all."""
         document = {
             "format": FORMAT,
@@ -125,32 +129,49 @@ class ItemTable:
     Every method that writes is one commit: a reader, or a kill, meets all of it or nothing.
     """
 
-    def __init__(self, path: Path, own_columns: pa.Schema, table: lancedb.table.Table) -> None:
+    def __init__(self, path: Location, own_columns: pa.Schema, table: lancedb.table.Table) -> None:
         self.path = path
         self.own_columns = own_columns
         self._table = table
 
     @classmethod
     def open(
-        cls, path: Path, description: Description, create_with: pa.Schema | None = None
+        cls,
+        path: Location,
+        description: Description,
+        create_with: pa.Schema | None = None,
+        name: str = TABLE,
     ) -> "ItemTable":
         """Open a repository's table; where there is none yet, create it with metadata columns.
 
         Raises RequestError where there is none and none is to be created.
         """
+        found = cls.open_existing(path, description, name)
+        if found is not None:
+            return found
+        if create_with is None:
+            raise RequestError(f"{path}: its build was stopped before the first item: run it again")
         own = own_columns(description)
         with _store_errors(path, "open"):
-            connection = lancedb.connect(
-                # Every read starts from the newest commit.
-                str(path.absolute()),
-                read_consistency_interval=timedelta(0),
-            )
-            if TABLE in connection.list_tables().tables:
-                return cls(path, own, connection.open_table(TABLE))
-            if create_with is not None:
-                columns = pa.schema([*own, *create_with])
-                return cls(path, own, connection.create_table(TABLE, schema=columns))
-        raise RequestError(f"{path}: its build was stopped before the first item: run it again")
+            columns = pa.schema([*own, *create_with])
+            return cls(path, own, _connection(path).create_table(name, schema=columns))
+
+    @classmethod
+    def open_existing(
+        cls, path: Location, description: Description, name: str = TABLE
+    ) -> "ItemTable | None":
+        """Open a repository's table, None where there is none."""
+        with _store_errors(path, "open"):
+            connection = _connection(path)
+            if name not in connection.list_tables().tables:
+                return None
+            try:
+                return cls(path, own_columns(description), connection.open_table(name))
+            except ValueError as error:
+                # A kill while it was made leaves its folder, and no table in it.
+                if "not found" in str(error):
+                    return None
+                raise
 
     @property
     def metadata_columns(self) -> pa.Schema:
@@ -191,6 +212,28 @@ class ItemTable:
         """Add rows whose ids are not in the table."""
         with _store_errors(self.path, "write"):
             self._table.add(self._fitted(rows))
+
+    def add_batches(self, batches: Iterator[pa.RecordBatch]) -> None:
+        """Add rows whose ids are not in the table, however many, in their order and one commit."""
+        fitted = (
+            part
+            for batch in batches
+            for part in self._fitted(pa.Table.from_batches([batch])).to_batches()
+        )
+        with _store_errors(self.path, "write"):
+            reader = pa.RecordBatchReader.from_batches(self._table.schema, fitted)
+            # Rows that are written in parallel would lose their order.
+            self._table.add(reader, write_parallelism=1)
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield all rows in their order, a bounded number at a time."""
+        with _store_errors(self.path, "read"):
+            yield from self._table.search().select(self._table.schema.names).to_batches()
+
+    def drop(self) -> None:
+        """Remove the table itself."""
+        with _store_errors(self.path, "write"):
+            _connection(self.path).drop_table(self._table.name)
 
     def replace(self, rows: pa.Table) -> None:
         """Put rows in the place of those with the same ids."""
@@ -269,33 +312,35 @@ class ItemTable:
 
 
 class Repository:
-    """A catalogue whose photos went through the network, as one folder on disk.
+    """A catalogue whose photos went through the network, as one folder on disk or in a store.
 
     >>> repository = Repository.open("REPO")                             # doctest: +SKIP
     >>> items = repository.items("gender = 'Women' AND pattern = 'striped'")  # doctest: +SKIP
     """
 
-    def __init__(self, path: Path, description: Description, table: ItemTable) -> None:
+    def __init__(self, path: Location, description: Description, table: ItemTable) -> None:
         self.path = path
         self.schema = description.schema
         self.model_fingerprint = description.model_fingerprint
         self.embedding_size = description.embedding_size
-        self.root = os.path.normpath(path.resolve() / description.root)
+        self.root = description.root
+        if isinstance(path, Path) and "://" not in self.root:
+            self.root = os.path.normpath(path.resolve() / self.root)
         self._table = table
 
     @classmethod
-    def open(cls, path: Path | str) -> "Repository":
+    def open(cls, path: Location | str) -> "Repository":
         """Open a repository that was built; RequestError for anything else."""
-        path = Path(path)
+        path = location(path)
         description = Description.read(path)
         return cls(path, description, ItemTable.open(path, description))
 
     @staticmethod
     def build(
-        catalogue: Path | str,
-        repository: Path | str,
+        catalogue: Location | str,
+        repository: Location | str,
         network: "Network",
-        metadata: Path | str | None = None,
+        metadata: Location | str | None = None,
         prune: bool = False,
         advance: Callable[[int], None] = lambda count: None,
     ) -> "BuildReport":
@@ -307,8 +352,10 @@ class Repository:
         from fashionnet.repository.build import build_repository
         from fashionnet.repository.catalogue import read_catalogue
 
-        source = read_catalogue(Path(catalogue), None if metadata is None else Path(metadata))
-        return build_repository(source, Path(repository), network, prune, advance)
+        source = read_catalogue(
+            location(catalogue), None if metadata is None else location(metadata)
+        )
+        return build_repository(source, location(repository), network, prune, advance)
 
     @property
     def columns(self) -> list[str]:
@@ -362,8 +409,16 @@ class Repository:
         return [os.path.join(self.root, photo) for photo in photos.to_pylist()]  # noqa: PTH118
 
 
+def _connection(path: Location) -> lancedb.DBConnection:
+    return lancedb.connect(
+        str(path.absolute()),
+        # Every read starts from the newest commit.
+        read_consistency_interval=timedelta(0),
+    )
+
+
 @contextmanager
-def _store_errors(path: Path, doing: str) -> Iterator[None]:
+def _store_errors(path: Location, doing: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:
