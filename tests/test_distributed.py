@@ -2,6 +2,7 @@
 
 import argparse
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -11,12 +12,13 @@ from pathlib import Path
 import pytest
 from test_repository import ColourNetwork, contents, left_out, save_photo, shop, small_commits
 
+import fashionnet.repository.build as building
+import fashionnet.repository.distributed as distributed
 from fashionnet.errors import RequestError
 from fashionnet.repository import Repository
 from fashionnet.repository.build import LocalEngine, build_repository
 from fashionnet.repository.catalogue import read_catalogue
 from fashionnet.repository.distributed import _slots, network_maker, ray_engine
-from fashionnet.repository.store import ItemTable
 
 __all__ = ["shop", "small_commits"]
 ROOT = Path(__file__).parent.parent
@@ -104,16 +106,51 @@ def test_an_interrupted_staged_build_goes_on_where_it_was(shop, tmp_path, comple
 
 
 def test_a_kill_after_the_last_commit_doubles_no_item(shop, tmp_path, monkeypatch):
-    def kill(table):
+    def kill(path, name):
         raise KeyboardInterrupt
 
     repo = tmp_path / "repo"
     with monkeypatch.context() as patch:
-        patch.setattr(ItemTable, "drop", kill)
+        patch.setattr(building, "drop_table", kill)
         with pytest.raises(KeyboardInterrupt):
             staged_build(shop, repo)
     (shop.parent / "styles.csv").write_text("id,price\n1,2.5\n")
     assert staged_build(shop, repo).newly_described == 0
+    build(shop, tmp_path / "whole")
+    assert contents(repo) == contents(tmp_path / "whole")
+
+
+def test_a_full_disk_is_one_line_and_the_next_run_completes(shop, tmp_path):
+    repo = tmp_path / "repo"
+    code = (
+        "import resource, signal, sys; sys.path[:0] = sys.argv[1:3]\n"
+        "from test_distributed import Path, RequestError, staged_build\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "try:\n    staged_build(Path(sys.argv[3]), Path(sys.argv[4]))\n"
+        "except RequestError as error:\n    print(error)\n"
+    )
+    arguments = [str(ROOT), str(ROOT / "tests"), str(shop), str(repo)]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+    )
+    assert len(done.stdout.splitlines()) == 1
+    assert f"cannot write repository {repo}" in done.stdout
+    assert "too large" in done.stdout
+    assert len(Repository.open(repo)) == 0
+    assert staged_build(shop, repo).described == 10
+
+
+@pytest.mark.parametrize("part", ["data", "_versions"])
+def test_staged_rows_that_a_full_disk_spoilt_are_described_again(shop, tmp_path, part):
+    repo = tmp_path / "repo"
+    with pytest.raises(KeyboardInterrupt):
+        staged_build(shop, repo, ColourNetwork(stop_at=9))
+    for file in (repo / "staged.lance" / part).iterdir():
+        file.write_bytes(file.read_bytes()[:100])
+    report = staged_build(shop, repo)
+    assert report.newly_described == 10
+    assert "what a stopped build left is damaged" in report.notes[-1]
     build(shop, tmp_path / "whole")
     assert contents(repo) == contents(tmp_path / "whole")
 
@@ -144,15 +181,28 @@ def test_without_ray_one_line_says_what_to_install(monkeypatch):
         pass
 
 
-def test_a_cluster_that_does_not_answer_is_one_line(monkeypatch):
+def refused(address: str, monkeypatch) -> str:
+    """What is said where no cluster answers."""
     pytest.importorskip("ray", reason="Ray is not installed")
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(RequestError) as caught, ray_engine(ColourNetwork, "feed"):
+        pass
+    return str(caught.value)
+
+
+def test_a_cluster_that_is_not_there_is_one_line(monkeypatch):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    monkeypatch.setenv("RAY_ADDRESS", address)
-    message = f"RAY_ADDRESS {address}: no Ray cluster answers there .connection refused"
-    with pytest.raises(RequestError, match=message), ray_engine(ColourNetwork, "feed"):
-        pass
+    message = f"RAY_ADDRESS {address}: no Ray cluster answers there (connection refused)"
+    assert refused(address, monkeypatch).startswith(message)
+
+
+def test_a_cluster_that_is_mute_is_waited_for_in_bounds(monkeypatch):
+    monkeypatch.setattr(distributed, "SECONDS_TO_ANSWER", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"127.0.0.1:{mute.getsockname()[1]}"
+        assert "no Ray cluster answers there (timed out)" in refused(address, monkeypatch)
 
 
 def test_workers_share_the_cpus_of_their_node():

@@ -26,6 +26,7 @@ from fashionnet.repository.store import (
     LEFT_OUT,
     Description,
     ItemTable,
+    drop_table,
     own_columns,
     vector_columns,
     vectors_of,
@@ -194,6 +195,7 @@ class _Build:
         if self.table.metadata_columns != self.metadata.schema:
             self.table.set_metadata_columns(self.metadata.schema)
         # A build that was stopped may have left some.
+        self._drop_damaged_staged()
         self._commit_staged()
         known = self.table.read(
             ["id", "photo", "_size", "_modified", "_missing", *self.metadata.column_names]
@@ -369,6 +371,16 @@ class _Build:
             staged.add(pa.concat_tables(rows))
         rows.clear()
 
+    def _drop_damaged_staged(self) -> None:
+        """Remove staged rows that a full disk or a kill has spoilt: they are described again."""
+        try:
+            staged = ItemTable.open_existing(self.repository, self.description, STAGED)
+            for _ in staged.batches() if staged is not None else ():
+                pass
+        except RequestError as error:
+            drop_table(self.repository, STAGED)
+            self.notes.append(f"what a stopped build left is damaged, described again: {error}")
+
     def _commit_staged(self) -> None:
         """Move the staged rows to the items: the new ones in one commit, in their order."""
         staged = ItemTable.open_existing(self.repository, self.description, STAGED)
@@ -378,18 +390,19 @@ class _Build:
             staged.set_metadata_columns(self.metadata.schema)
         # A kill after the commit leaves rows that are in both: those replace themselves.
         present = self.table.read(["id"])["id"].combine_chunks()
+        is_present = pc.is_in(staged.read(["id"])["id"].combine_chunks(), present)
 
-        def rows(are_present: bool) -> Iterator[pa.RecordBatch]:
+        def rows(chosen: pa.BooleanArray) -> Iterator[pa.RecordBatch]:
+            start = 0
             for batch in staged.batches():
-                found = pc.is_in(batch["id"], present)
-                chosen = batch.filter(found if are_present else pc.invert(found))
-                if len(chosen):
-                    yield chosen
+                yield batch.filter(chosen.slice(start, len(batch)))
+                start += len(batch)
 
-        self.table.add_batches(rows(are_present=False))
-        for batch in rows(are_present=True):
-            self.table.replace(pa.Table.from_batches([batch]))
-        staged.drop()
+        self.table.add_batches(rows(pc.invert(is_present)))
+        for batch in rows(is_present):
+            if len(batch):
+                self.table.replace(pa.Table.from_batches([batch]))
+        drop_table(self.repository, STAGED)
 
     def _known_pictures(self, paths: Sequence[Location]) -> "_Pictures":
         """Return the Fashion Vectors of those photos whose content the table already has."""

@@ -34,6 +34,9 @@ DEATHS_ALLOWED = 3
 SECONDS_TO_ANSWER = 15.0
 SECONDS_TO_START = 180.0
 
+# Ray's servers speak gRPC: after the preface of HTTP/2 and a frame of no settings they send theirs.
+_HTTP2_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+
 MakeNetwork: TypeAlias = Callable[[], Network]
 
 
@@ -268,11 +271,16 @@ def ray_engine(make_network: MakeNetwork, fingerprint: str) -> Iterator[RayEngin
 
 
 def _require_answer(address: str) -> None:
-    """Raise RequestError where nothing listens at an address: Ray itself would wait long."""
+    """Raise RequestError where no server speaks at an address: Ray itself would wait for long."""
     parts = urlsplit(address if "://" in address else f"//{address}")
     try:
         if parts.hostname and parts.port:
-            socket.create_connection((parts.hostname, parts.port), SECONDS_TO_ANSWER).close()
+            where = (parts.hostname, parts.port)
+            with socket.create_connection(where, SECONDS_TO_ANSWER) as connection:
+                if os.environ.get("RAY_USE_TLS") != "1":
+                    connection.sendall(_HTTP2_GREETING)
+                    if not connection.recv(1):
+                        raise OSError("connection closed")
     except (OSError, ValueError) as error:
         raise RequestError(
             f"RAY_ADDRESS {address}: no Ray cluster answers there ({first_line(error)}): start it, "

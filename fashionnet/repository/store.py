@@ -230,11 +230,6 @@ class ItemTable:
         with _store_errors(self.path, "read"):
             yield from self._table.search().select(self._table.schema.names).to_batches()
 
-    def drop(self) -> None:
-        """Remove the table itself."""
-        with _store_errors(self.path, "write"):
-            _connection(self.path).drop_table(self._table.name)
-
     def replace(self, rows: pa.Table) -> None:
         """Put rows in the place of those with the same ids."""
         with _store_errors(self.path, "write"):
@@ -407,6 +402,12 @@ class Repository:
             )
         # A Path for each of a million items takes seconds.
         return [os.path.join(self.root, photo) for photo in photos.to_pylist()]  # noqa: PTH118
+
+
+def drop_table(path: Location, name: str) -> None:
+    """Remove a repository's table, whatever state it is in."""
+    with _store_errors(path, "write"):
+        _connection(path).drop_table(name)
 
 
 def _connection(path: Location) -> lancedb.DBConnection:
