@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fashionnet.cli.network import add_network_arguments, open_network
 from fashionnet.locations import location
 from fashionnet.text import plain
 
@@ -38,9 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a table whose column id (or image) names the photos of the catalogue's folder",
     )
-    parser.add_argument(
-        "--model", type=Path, metavar="DIR", help="default: the model that ships with FashionNet"
-    )
+    add_network_arguments(parser)
     parser.add_argument(
         "--prune", action="store_true", help="remove items whose photos have vanished"
     )
@@ -55,13 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Build the repository, print the closing line; 1 where no photo could be described."""
-    from fashionnet.network.compiled import CompiledNetwork
     from fashionnet.progress import progress
     from fashionnet.repository.build import build_repository
     from fashionnet.repository.catalogue import read_catalogue
 
     catalogue = read_catalogue(arguments.catalogue, arguments.metadata)
-    network = CompiledNetwork.open(arguments.model)
+    network = open_network(arguments)
     with (
         _engine(arguments, network.fingerprint) as engine,
         progress("describing photos", len(catalogue)) as advance,
@@ -83,4 +81,5 @@ def _engine(
     from fashionnet.network.folder import DEFAULT_MODEL
     from fashionnet.repository.distributed import network_maker, ray_engine
 
-    return ray_engine(network_maker(arguments.model or DEFAULT_MODEL), fingerprint)
+    make_network = network_maker(arguments.model or DEFAULT_MODEL, arguments.precision)
+    return ray_engine(make_network, fingerprint)

@@ -310,17 +310,17 @@ def _cause(error: BaseException) -> str:
     return (named or lines or [type(error).__name__])[-1 if named else 0]
 
 
-def network_maker(folder: Path) -> MakeNetwork:
+def network_maker(folder: Path, precision: str = "auto") -> MakeNetwork:
     """Return what opens the network of a model folder on any node: it carries the files along."""
     files = {
         file.relative_to(folder).as_posix(): file.read_bytes()
         for file in sorted(folder.rglob("*"))
         if file.is_file()
     }
-    return partial(_open_copy, files)
+    return partial(_open_copy, files, precision)
 
 
-def _open_copy(files: Mapping[str, bytes]) -> Network:
+def _open_copy(files: Mapping[str, bytes], precision: str) -> Network:
     from fashionnet.network.compiled import CompiledNetwork
 
     with tempfile.TemporaryDirectory() as name:
@@ -328,4 +328,4 @@ def _open_copy(files: Mapping[str, bytes]) -> Network:
             copy = Path(name, file)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(data)
-        return CompiledNetwork.open(Path(name))
+        return CompiledNetwork.open(Path(name), precision)
