@@ -289,7 +289,7 @@ def test_the_command_takes_the_engine(shop, tmp_path, monkeypatch, capsys):
     from fashionnet.cli import build as command
     from fashionnet.network import compiled
 
-    monkeypatch.setattr(compiled.CompiledNetwork, "open", lambda folder: ColourNetwork())
+    monkeypatch.setattr(compiled.CompiledNetwork, "open", lambda *_: ColourNetwork())
     monkeypatch.setitem(sys.modules, "ray", None)
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
