@@ -3,7 +3,6 @@
 import argparse
 import sys
 from contextlib import nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fashionnet.cli.network import add_network_arguments, open_network
