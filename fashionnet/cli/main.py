@@ -19,6 +19,7 @@ COMMANDS = {
     "build": "build a repository from a catalogue",
     "train": "train heads on labelled photos",
     "evaluate": "score a model on labelled photos",
+    "curate": "find what is wrong with photos and labels, and clean them",
 }
 """Commands and what they do; each is a module of this package."""
 

@@ -1,0 +1,99 @@
+"""`python -m fashionnet curate`: find what is wrong with photos and labels, decide, clean."""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fashionnet.text import plain
+
+if TYPE_CHECKING:
+    from fashionnet.curation.findings import Finding
+    from fashionnet.curation.pile import Pile
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument(
+        "pile",
+        type=Path,
+        metavar="PHOTOS_OR_LABELS",
+        help="a folder of photos, with <attribute>/<class>/ folders or without, or a CSV, "
+        "JSON-lines or Parquet file with a column image",
+    )
+    parser.add_argument(
+        "--labels", type=Path, metavar="FILE", help="labels of the photos of a folder"
+    )
+    parser.add_argument(
+        "--schema",
+        type=Path,
+        metavar="TOML",
+        help="attributes and classes of the labels (default: those of the model)",
+    )
+    parser.add_argument(
+        "--model", type=Path, metavar="DIR", help="default: the model that ships with FashionNet"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="where findings, decisions and the cleaned file go (default: beside the data)",
+    )
+    parser.add_argument(
+        "--apply",
+        action="store_true",
+        help="write the cleaned file: without what is certain or was decided to drop",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Find, and with --apply clean; 1 where no photo could be read."""
+    from fashionnet.curation.curate import Workplace, curate
+    from fashionnet.curation.pile import read_pile
+    from fashionnet.network.compiled import CompiledNetwork
+    from fashionnet.progress import progress
+    from fashionnet.schema import Schema
+
+    schema = Schema.load(arguments.schema) if arguments.schema else None
+    network = CompiledNetwork.open(arguments.model)
+    schema = schema or network.schema
+    pile = read_pile(arguments.pile, arguments.labels, schema)
+    workplace = Workplace.of(arguments.pile, arguments.output)
+    curation = curate(pile, workplace, network, progress)
+    decisions = curation.decisions(schema)
+    _print_notes(pile)
+    _print_findings(curation.findings)
+    print(f"written to {workplace.findings}")
+    if decisions.stale:
+        print(
+            f"note: {decisions.stale:,} decisions are about photos that have changed or gone",
+            file=sys.stderr,
+        )
+    if arguments.apply:
+        cleaned = curation.apply(decisions)
+        print(
+            f"{workplace.cleaned}: {cleaned.kept:,} of {len(pile):,} photos; left out because "
+            f"certain: {cleaned.certain:,}, because decided: {cleaned.decided:,}; labels changed: "
+            f"{cleaned.labels:,}"
+        )
+    return 0 if curation.looks.readable.any() else 1
+
+
+def _print_notes(pile: "Pile") -> None:
+    for note in pile.notes:
+        print(plain(f"note: {note}"), file=sys.stderr)
+    for left_out in pile.left_out[:20]:
+        print(plain(f"left out: {left_out.image}: {left_out.reason}"), file=sys.stderr)
+    if len(pile.left_out) > 20:
+        print(f"left out: {len(pile.left_out) - 20:,} more", file=sys.stderr)
+
+
+def _print_findings(findings: "Sequence[Finding]") -> None:
+    counts = Counter(finding.finding for finding in findings)
+    certain = Counter(finding.finding for finding in findings if finding.certain)
+    for kind, count in counts.items():
+        print(f"{kind}: {count:,}" + (f", certain: {certain[kind]:,}" if certain[kind] else ""))
+    if not counts:
+        print("nothing found")
