@@ -15,6 +15,7 @@ from handmade import ColourNetwork
 from fashionnet.cli import run_command
 from fashionnet.curation.curate import Workplace, curate
 from fashionnet.curation.decisions import Decisions
+from fashionnet.curation.doubtful import doubtful_rows, held_out_predictions
 from fashionnet.curation.duplicates import nearest
 from fashionnet.curation.pile import read_pile
 from fashionnet.errors import RequestError
@@ -33,7 +34,7 @@ def silent(what, total):
 
 def find(source, labels=None, network=None):
     pile = read_pile(source, labels, SCHEMA)
-    return curate(pile, Workplace.of(source, None), network or ColourNetwork(), silent)
+    return curate(pile, Workplace.of(source, None), network or ColourNetwork(), SCHEMA, silent)
 
 
 def kinds(curation):
@@ -270,6 +271,54 @@ def test_folders_of_classes_and_a_table_beside_a_folder_are_labels(pile):
     read = read_pile(pile, table, SCHEMA)
     assert read.labels["pattern"][read.names.index("0.jpg")] == "floral"
     assert [left_out.image for left_out in read.left_out] == ["gone"]
+
+
+def blobs(count, wrong, seed=0):
+    """Embeddings of three classes, well apart, and labels of which a share is wrong."""
+    random = np.random.default_rng(seed)
+    truth = random.integers(0, 3, count)
+    embeddings = random.normal(size=(count, 16)).astype(np.float32)
+    embeddings[np.arange(count), truth] += 4
+    swapped = random.random(count) < wrong
+    return embeddings, np.where(swapped, (truth + 1) % 3, truth), truth, swapped
+
+
+def test_swapped_labels_are_doubted_and_the_right_class_is_named():
+    embeddings, codes, truth, swapped = blobs(600, 0.05)
+    codes[:20] = -1
+    held_out = held_out_predictions(embeddings, codes, np.arange(600))
+    doubted = doubtful_rows(held_out)
+    rows = held_out.rows[doubted]
+    assert not set(rows) & set(range(20))
+    assert swapped[rows].mean() > 0.8
+    assert swapped[rows].sum() > 0.8 * swapped[20:].sum()
+    said = held_out.classes[held_out.probabilities[doubted].argmax(axis=1)]
+    assert (said == truth[rows])[swapped[rows]].mean() > 0.95
+
+
+def test_a_rare_class_and_labels_of_one_class_are_not_doubted():
+    embeddings, codes, _, _ = blobs(200, 0)
+    rare = np.where(codes == 2, -1, codes)
+    rare[:3] = 2
+    held_out = held_out_predictions(embeddings, rare, np.arange(200))
+    assert held_out.classes.tolist() == [0, 1] and not set(held_out.rows) & {0, 1, 2}
+    assert held_out_predictions(embeddings, np.zeros(200, int), np.arange(200)) is None
+    assert held_out_predictions(embeddings, codes, codes) is None
+
+
+def test_doubtful_labels_are_findings_with_the_class_to_relabel(pile):
+    for name in range(12):
+        image = np.full((300, 300, 3), (40, 40, 200) if name % 2 else (200, 40, 40), np.uint8)
+        cv2.circle(image, (60 + 15 * name, 150), 50, (90, 90, 90), -1)
+        cv2.rectangle(image, (20 * name, 10), (20 * name + 60, 280 - 9 * name), (0, 0, 0), 4)
+        cv2.imwrite(str(pile / f"{name}.jpg"), image)
+    rows = [[f"pile/{n}.jpg", "striped" if n % 2 or n == 4 else "solid"] for n in range(12)]
+    table = write_rows(pile.parent / "labels.csv", ["image", "pattern"], *rows)
+    doubted = [f for f in find(table).findings if f.finding == "doubtful label"]
+    assert [(f.photo, f.suggestion, f.certain) for f in doubted] == [
+        ("pile/4.jpg", "pattern=solid", False)
+    ]
+    assert "labelled striped; a head trained on other photos says solid" in doubted[0].detail
 
 
 # --- deciding and cleaning

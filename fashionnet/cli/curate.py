@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Find, and with --apply clean; 1 where no photo could be read."""
     from fashionnet.curation.curate import Workplace, curate
+    from fashionnet.curation.doubtful import can_doubt
     from fashionnet.curation.pile import read_pile
     from fashionnet.network.compiled import CompiledNetwork
     from fashionnet.progress import progress
@@ -61,9 +62,15 @@ def run(arguments: argparse.Namespace) -> int:
     schema = schema or network.schema
     pile = read_pile(arguments.pile, arguments.labels, schema)
     workplace = Workplace.of(arguments.pile, arguments.output)
-    curation = curate(pile, workplace, network, progress)
+    curation = curate(pile, workplace, network, schema, progress)
     decisions = curation.decisions(schema)
     _print_notes(pile)
+    if pile.labels and not can_doubt():
+        print(
+            "note: doubtful labels are not looked for: install cleanlab, "
+            "pip install 'fashionnet[curate]'",
+            file=sys.stderr,
+        )
     _print_findings(curation.findings)
     print(f"written to {workplace.findings}")
     if decisions.stale:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fashionnet.curation.cleaned import Cleaned, write_cleaned
 from fashionnet.curation.decisions import Decisions
+from fashionnet.curation.doubtful import can_doubt, doubtful_labels
 from fashionnet.curation.duplicates import NEIGHBOURS, near_duplicate_groups
 from fashionnet.curation.findings import (
     Finding,
@@ -102,7 +103,9 @@ class Curation:
         )
 
 
-def curate(pile: Pile, workplace: Workplace, network: Network, progress: Progress) -> Curation:
+def curate(
+    pile: Pile, workplace: Workplace, network: Network, schema: Schema, progress: Progress
+) -> Curation:
     """Find what is wrong with a pile and write the findings.
 
     What was read and compared is kept in the workplace: a second run, or one after a stop, does
@@ -117,6 +120,7 @@ def curate(pile: Pile, workplace: Workplace, network: Network, progress: Progres
         *duplicates(pile, looks, groups),
         *irrelevant_photos(pile, looks),
         *faulty_labels(pile),
+        *(doubtful_labels(pile, looks, groups, schema) if can_doubt() else ()),
     ]
     write_findings(workplace.findings, findings)
     return Curation(pile, looks, groups, findings, workplace)
