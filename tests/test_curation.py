@@ -18,6 +18,7 @@ from fashionnet.curation.decisions import Decisions
 from fashionnet.curation.doubtful import doubtful_rows, held_out_predictions
 from fashionnet.curation.duplicates import nearest
 from fashionnet.curation.pile import read_pile
+from fashionnet.curation.words import DEFAULT_WORDS, read_words, weak_labels
 from fashionnet.errors import RequestError
 from fashionnet.labels import read_labels
 from fashionnet.network.compiled import CompiledNetwork
@@ -319,6 +320,57 @@ def test_doubtful_labels_are_findings_with_the_class_to_relabel(pile):
         ("pile/4.jpg", "pattern=solid", False)
     ]
     assert "labelled striped; a head trained on other photos says solid" in doubted[0].detail
+
+
+def test_words_of_names_folders_and_titles_become_labels(pile):
+    table = write_rows(
+        pile.parent / "labels.csv",
+        ["image", "pattern", "productDisplayName", "season"],
+        ["pile/0.jpg", "", "Men Gingham Shirt, long-sleeved", "Winter coat"],
+        ["pile/1.jpg", "", "Striped floral top", ""],
+        ["pile/2.jpg", "solid", "Plaid shirt", ""],
+        ["pile/3.jpg", "", "Checkout this shirt", ""],
+        ["pile/4.jpg", "striped", "Striped floral top", ""],
+    )
+    before = read_pile(table, None, SCHEMA)
+    filled, findings = weak_labels(before, read_words(DEFAULT_WORDS, SCHEMA))
+    assert filled.labels["pattern"] == ["checkered", "", "solid", "", "striped"]
+    assert filled.labels["shape"] == ["full-sleeve", "", "", "", ""]
+    assert "style" not in filled.labels
+    assert [(f.photo, f.finding, f.suggestion) for f in findings] == [
+        ("pile/1.jpg", "conflicting words", "review"),
+        ("pile/2.jpg", "words against label", "pattern=checkered"),
+    ]
+    assert findings[0].detail == "pattern: 'striped' means striped, 'floral' means floral"
+    assert before.labels["pattern"] == ["", "", "solid", "", "striped"]
+
+
+def test_a_folder_from_a_search_becomes_labelled_data(pile, tiny_model, capsys):
+    (pile / "Plaid_shirts").mkdir()
+    for number in range(3):
+        (pile / f"{number}.jpg").rename(pile / "Plaid_shirts" / f"{number}.jpg")
+    words = [str(pile), "--model", str(tiny_model), "--words", "--apply"]
+    assert run_command("curate", words) == 0
+    assert "labels from words: 3" in capsys.readouterr().out
+    labels = read_labels(pile.parent / "pile.cleaned.csv", None, SCHEMA)
+    assert (labels.codes["pattern"] == SCHEMA["pattern"].code("checkered")).sum() == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("pattern = 3", r"expected a table \[pattern\]"),
+        ("[pattern]\nsolid = 'plain'", r"\[pattern\] solid: expected a list"),
+        ("[pattern]\npaisley = ['paisley']", "pattern has no class 'paisley'"),
+        ("[colour]\nred = ['red']", "no attribute 'colour'"),
+        ("", "none of its attributes"),
+        ("[", "words "),
+    ],
+)
+def test_tables_of_words_that_are_none_are_one_clear_line(tmp_path, text, said):
+    (tmp_path / "words.toml").write_text(text)
+    with pytest.raises(RequestError, match=said):
+        read_words(tmp_path / "words.toml", SCHEMA)
 
 
 # --- deciding and cleaning

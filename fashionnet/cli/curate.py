@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from fashionnet.curation.pile import Pile
 
 
+DEFAULT = Path()
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     parser.add_argument(
@@ -42,6 +45,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where findings, decisions and the cleaned file go (default: beside the data)",
     )
     parser.add_argument(
+        "--words",
+        type=Path,
+        nargs="?",
+        const=DEFAULT,
+        metavar="TOML",
+        help="fill blank labels from file names, folder names and titles by this table of words "
+        "for each class (without TOML: the one that ships)",
+    )
+    parser.add_argument(
         "--apply",
         action="store_true",
         help="write the cleaned file: without what is certain or was decided to drop",
@@ -53,6 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     from fashionnet.curation.curate import Workplace, curate
     from fashionnet.curation.doubtful import can_doubt
     from fashionnet.curation.pile import read_pile
+    from fashionnet.curation.words import DEFAULT_WORDS, read_words
     from fashionnet.network.compiled import CompiledNetwork
     from fashionnet.progress import progress
     from fashionnet.schema import Schema
@@ -62,10 +75,16 @@ def run(arguments: argparse.Namespace) -> int:
     schema = schema or network.schema
     pile = read_pile(arguments.pile, arguments.labels, schema)
     workplace = Workplace.of(arguments.pile, arguments.output)
-    curation = curate(pile, workplace, network, schema, progress)
+    words = None
+    if arguments.words is not None:
+        words = read_words(DEFAULT_WORDS if arguments.words == DEFAULT else arguments.words, schema)
+    labels_before = _count_labels(pile)
+    curation = curate(pile, workplace, network, schema, progress, words)
+    if words is not None:
+        print(f"labels from words: {_count_labels(curation.pile) - labels_before:,}")
     decisions = curation.decisions(schema)
     _print_notes(pile)
-    if pile.labels and not can_doubt():
+    if curation.pile.labels and not can_doubt():
         print(
             "note: doubtful labels are not looked for: install cleanlab, "
             "pip install 'fashionnet[curate]'",
@@ -86,6 +105,10 @@ def run(arguments: argparse.Namespace) -> int:
             f"{cleaned.labels:,}"
         )
     return 0 if curation.looks.readable.any() else 1
+
+
+def _count_labels(pile: "Pile") -> int:
+    return sum(bool(cell) for column in pile.labels.values() for cell in column)
 
 
 def _print_notes(pile: "Pile") -> None:

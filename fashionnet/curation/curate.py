@@ -22,6 +22,7 @@ from fashionnet.curation.findings import (
 )
 from fashionnet.curation.looks import Looks, look_at
 from fashionnet.curation.pile import Pile
+from fashionnet.curation.words import Words, weak_labels
 from fashionnet.describing import Network
 from fashionnet.errors import RequestError
 from fashionnet.schema import Schema
@@ -72,7 +73,7 @@ class Curation:
     """A pile of N photos and what was found of it.
 
     Attributes:
-        pile: the photos and their labels.
+        pile: the photos and their labels, those from words included.
         looks: what was seen of each photo.
         groups: int64 (N,): near-duplicates have one number.
         findings: the rows, kind by kind.
@@ -104,9 +105,16 @@ class Curation:
 
 
 def curate(
-    pile: Pile, workplace: Workplace, network: Network, schema: Schema, progress: Progress
+    pile: Pile,
+    workplace: Workplace,
+    network: Network,
+    schema: Schema,
+    progress: Progress,
+    words: Words | None = None,
 ) -> Curation:
     """Find what is wrong with a pile and write the findings.
+
+    With `words`, blank labels are filled from file names and titles first.
 
     What was read and compared is kept in the workplace: a second run, or one after a stop, does
     only what is new.
@@ -115,11 +123,15 @@ def curate(
     with progress("looking at photos", len(pile)) as advance:
         looks = look_at(photos, network, workplace.folder / "looks", advance)
     groups = _groups(looks, photos, workplace, progress)
+    found_in_words: list[Finding] = []
+    if words is not None:
+        pile, found_in_words = weak_labels(pile, words)
     findings = [
         *unusable_photos(pile, looks),
         *duplicates(pile, looks, groups),
         *irrelevant_photos(pile, looks),
         *faulty_labels(pile),
+        *found_in_words,
         *(doubtful_labels(pile, looks, groups, schema) if can_doubt() else ()),
     ]
     write_findings(workplace.findings, findings)
