@@ -225,6 +225,9 @@ def test_labels_that_cannot_be_used_are_findings_and_left_blank(pile):
     read = read_pile(table, None, SCHEMA)
     assert read.labels["pattern"] == ["", "", "solid"]
     assert read.labels["relevant"] == ["yes", "", "no"]
+    assert [(row.image, row.reason.split(":")[0]) for row in read.left_out] == [
+        ("pile/0.jpg", "line 3 names this photo again")
+    ]
     details = {f.detail for f in find(table).findings if f.finding == "faulty label"}
     assert "pattern: its rows contradict each other: striped, solid" in details
     assert any(detail.startswith("pattern: 'stripey' is none of the classes") for detail in details)

@@ -4,14 +4,19 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fashionnet.errors import RequestError
 from fashionnet.text import plain
 
 if TYPE_CHECKING:
+    from fashionnet.curation.curate import Curation
+    from fashionnet.curation.decisions import Decisions
     from fashionnet.curation.findings import Finding
-    from fashionnet.curation.pile import Pile
+    from fashionnet.curation.pile import Fetch, Pile
+    from fashionnet.schema import Schema
 
 
 DEFAULT = Path()
@@ -54,6 +59,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "for each class (without TOML: the one that ships)",
     )
     parser.add_argument(
+        "--fetch", action="store_true", help="fetch the photos that a file names by web address"
+    )
+    parser.add_argument(
+        "--allow-private",
+        action="store_true",
+        help="fetch from this machine and its network, too",
+    )
+    parser.add_argument(
+        "--review",
+        action="store_true",
+        help="serve a page to look at the findings and decide; Ctrl-C ends it",
+    )
+    parser.add_argument(
+        "--port", type=int, default=0, help="of the review page (default: one that is free)"
+    )
+    parser.add_argument(
         "--apply",
         action="store_true",
         help="write the cleaned file: without what is certain or was decided to drop",
@@ -61,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Find, and with --apply clean; 1 where no photo could be read."""
+    """Find, let a person decide, clean, as asked; 1 where no photo could be read."""
     from fashionnet.curation.curate import Workplace, curate
     from fashionnet.curation.doubtful import can_doubt
     from fashionnet.curation.pile import read_pile
@@ -70,10 +91,13 @@ def run(arguments: argparse.Namespace) -> int:
     from fashionnet.progress import progress
     from fashionnet.schema import Schema
 
+    if not 0 <= arguments.port <= 65535:
+        raise RequestError(f"--port {arguments.port}: expected 0 to 65535")
     schema = Schema.load(arguments.schema) if arguments.schema else None
     network = CompiledNetwork.open(arguments.model)
     schema = schema or network.schema
-    pile = read_pile(arguments.pile, arguments.labels, schema)
+    fetch = _fetching(arguments.allow_private) if arguments.fetch else None
+    pile = read_pile(arguments.pile, arguments.labels, schema, fetch)
     workplace = Workplace.of(arguments.pile, arguments.output)
     words = None
     if arguments.words is not None:
@@ -97,6 +121,8 @@ def run(arguments: argparse.Namespace) -> int:
             f"note: {decisions.stale:,} decisions are about photos that have changed or gone",
             file=sys.stderr,
         )
+    if arguments.review and curation.findings:
+        _review(curation, decisions, schema, arguments.port)
     if arguments.apply:
         cleaned = curation.apply(decisions)
         print(
@@ -105,6 +131,26 @@ def run(arguments: argparse.Namespace) -> int:
             f"{cleaned.labels:,}"
         )
     return 0 if curation.looks.readable.any() else 1
+
+
+def _fetching(allow_private: bool) -> "Fetch":
+    from fashionnet.curation.fetch import fetch_photos
+    from fashionnet.progress import progress
+
+    def fetch(addresses: Sequence[str], folder: Path) -> dict[str, Path | str]:
+        with progress("fetching photos", len(set(addresses))) as advance:
+            return fetch_photos(addresses, folder, allow_private, advance)
+
+    return fetch
+
+
+def _review(curation: "Curation", decisions: "Decisions", schema: "Schema", port: int) -> None:
+    from fashionnet.curation.review import Review, ReviewServer
+
+    with ReviewServer(Review(curation, decisions, schema), port) as server:
+        print(f"open {server.address}\nevery decision is kept at once; Ctrl-C ends the review")
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
 
 
 def _count_labels(pile: "Pile") -> int:

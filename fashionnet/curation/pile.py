@@ -1,7 +1,7 @@
 """The pile: photos with whatever labels came with them, read without refusing what is messy."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from fashionnet.curation.fetch import is_address
 from fashionnet.errors import RequestError
 from fashionnet.labels import IMAGE_COLUMN, UNKNOWN
 from fashionnet.photos import find_photos
@@ -18,6 +19,9 @@ from fashionnet.repository.tables import Rows, read_rows
 from fashionnet.schema import RELEVANCE, Schema
 
 MAXIMUM_PATH = 4096
+
+Fetch: TypeAlias = Callable[[Sequence[str], Path], Mapping[str, Path | str]]
+"""Fetches addresses into a folder; returns each one's photo, or the reason why there is none."""
 
 _RELEVANCE_WORDS = {"yes": "yes", "true": "yes", "1": "yes", "no": "no", "false": "no", "0": "no"}
 
@@ -76,7 +80,9 @@ class Pile:
         return len(self.names)
 
 
-def read_pile(source: Path, labels: Path | None, schema: Schema) -> Pile:
+def read_pile(
+    source: Path, labels: Path | None, schema: Schema, fetch: Fetch | None = None
+) -> Pile:
     """Read a folder of photos, with labels or without, or a file with a column `image`.
 
     Args:
@@ -85,6 +91,8 @@ def read_pile(source: Path, labels: Path | None, schema: Schema) -> Pile:
             labels.
         labels: a file whose rows belong to the photos of a folder.
         schema: the attributes and classes that labels may have.
+        fetch: fetches photos from web addresses into a folder beside a file that names some;
+            None leaves them out.
 
     Rows that contradict each other, and classes that the schema does not know, are faults of the
     pile and no error. Raises RequestError for a source that cannot be read, and for an attribute
@@ -99,7 +107,7 @@ def read_pile(source: Path, labels: Path | None, schema: Schema) -> Pile:
         )
     if not source.exists():
         raise RequestError(f"{source}: no such file or folder")
-    return _pile_of_file(source, schema)
+    return _pile_of_file(source, schema, fetch)
 
 
 def _pile_of_folder(folder: Path, labels: Path | None, schema: Schema) -> Pile:
@@ -135,7 +143,7 @@ def _pile_of_folder(folder: Path, labels: Path | None, schema: Schema) -> Pile:
     )
 
 
-def _pile_of_file(source: Path, schema: Schema) -> Pile:
+def _pile_of_file(source: Path, schema: Schema, fetch: Fetch | None) -> Pile:
     root = source.parent.resolve()
     rows = read_rows(source)
     if IMAGE_COLUMN not in rows.columns.column_names:
@@ -147,12 +155,20 @@ def _pile_of_file(source: Path, schema: Schema) -> Pile:
     found: list[tuple[int, int]] = []
     left_out = _broken(source, rows)
     images = rows.columns[IMAGE_COLUMN].to_pylist()
+    addresses = [image for image in images if image and is_address(image)]
+    fetched = fetch(addresses, fetched_folder(source)) if fetch and addresses else {}
     for place, (line, image) in enumerate(zip(rows.lines, images, strict=True)):
         try:
-            name = inside(root, image)
+            photo = fetched.get(image or "")
+            if isinstance(photo, str):
+                raise ValueError(photo)
+            name = inside(root, str(photo) if photo else image)
         except ValueError as error:
             left_out.append(LeftOutRow(image or f"{source.name} line {line}", str(error)))
         else:
+            if name in place_of:
+                reason = f"line {line} names this photo again: its labels are added to the first's"
+                left_out.append(LeftOutRow(name, reason))
             found.append((place_of.setdefault(name, len(place_of)), place))
     if not found:
         reason = f", such as {left_out[0].image}: {left_out[0].reason}" if left_out else ""
@@ -169,12 +185,17 @@ def _pile_of_file(source: Path, schema: Schema) -> Pile:
     )
 
 
+def fetched_folder(source: Path) -> Path:
+    """Return where photos fetched for a file go: beside it, as every photo that it names."""
+    return source.resolve().parent / f"{source.stem}.curation" / "fetched"
+
+
 def inside(root: Path, image: str | None) -> str:
     """Return a photo's path relative to the root, links followed; ValueError where it has none."""
     if not image:
         raise ValueError("no photo named in column image")
     if "://" in image:
-        raise ValueError("a web address: only photos on disk are read")
+        raise ValueError("a web address: photos are fetched from http and https with --fetch")
     if len(image) > MAXIMUM_PATH or not image.isprintable():
         raise ValueError("not a path: too long, or with control characters")
     try:
