@@ -142,6 +142,18 @@ def test_copies_whose_labels_differ_are_not_certain_and_say_so(pile):
     assert "labels differ: pattern solid, striped" in copies[0].detail
 
 
+def test_three_copies_of_which_two_contradict_each_other_are_all_left_to_a_person(pile):
+    shutil.copy(pile / "0.jpg", pile / "again 0.jpg")
+    table = write_rows(
+        pile.parent / "labels.csv",
+        ["image", "pattern", "shape"],
+        ["pile/0.jpg", "", "sleeveless"],
+        ["pile/exact of 0.jpg", "solid", ""],
+        ["pile/again 0.jpg", "striped", ""],
+    )
+    assert not any(finding.certain for finding in find(table).findings)
+
+
 class AskedOnce(ColourNetwork):
     """Counts the photos it is shown, and can fail at one of them."""
 

@@ -116,13 +116,14 @@ def curate(
 
     With `words`, blank labels are filled from file names and titles first.
 
-    What was read and compared is kept in the workplace: a second run, or one after a stop, does
-    only what is new.
+    What was seen of each photo is kept in the workplace: a second run, or one after a stop, reads
+    only photos that are new.
     """
     photos = pile.photos
     with progress("looking at photos", len(pile)) as advance:
         looks = look_at(photos, network, workplace.folder / "looks", advance)
-    groups = _groups(looks, photos, workplace, progress)
+    with progress("comparing near-duplicates", NEIGHBOURS * len(pile)) as advance:
+        groups = near_duplicate_groups(looks, photos, advance)
     found_in_words: list[Finding] = []
     if words is not None:
         pile, found_in_words = weak_labels(pile, words)
@@ -136,10 +137,3 @@ def curate(
     ]
     write_findings(workplace.findings, findings)
     return Curation(pile, looks, groups, findings, workplace)
-
-
-def _groups(
-    looks: Looks, photos: list[Path], workplace: Workplace, progress: Progress
-) -> NDArray[np.int64]:
-    with progress("comparing near-duplicates", NEIGHBOURS * len(photos)) as advance:
-        return near_duplicate_groups(looks, photos, advance)

@@ -100,16 +100,20 @@ def duplicates(pile: Pile, looks: Looks, groups: NDArray[np.int64]) -> Iterator[
     labels of a dropped copy to the one that is kept.
     """
     exact = exact_groups(looks)
-    values, counts = np.unique(groups, return_counts=True)
-    for number, group in enumerate(values[counts > 1], start=1):
-        rows = sorted(np.flatnonzero(groups == group).tolist(), key=lambda r: _rank(pile, looks, r))
+    members: dict[int, list[int]] = {}
+    for row, group in enumerate(groups.tolist()):
+        members.setdefault(group, []).append(row)
+    shared = [rows for rows in members.values() if len(rows) > 1]
+    for number, unordered in enumerate(shared, start=1):
+        rows = sorted(unordered, key=lambda row: _rank(pile, looks, row))
         contradictions = _contradictions(pile, rows)
         first_of_file: dict[int, int] = {}
         for row in rows:
             same = first_of_file.setdefault(int(exact[row]), row)
-            is_copy = (exact[rows] == exact[row]).sum() > 1
+            same_bytes = [other for other in rows if exact[other] == exact[row]]
+            is_copy = len(same_bytes) > 1
             suggestion = KEEP if row == rows[0] else DROP
-            certain = same != row and not _contradictions(pile, [same, row])
+            certain = same != row and not _contradictions(pile, same_bytes)
             cosine = float(
                 looks.embeddings[row].astype(np.float32)
                 @ looks.embeddings[rows[0]].astype(np.float32)
