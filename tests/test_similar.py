@@ -25,7 +25,7 @@ def paint(path, colour):
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A repository of four shades each of red, green and blue."""
-    monkeypatch.setattr(CompiledNetwork, "open", lambda folder=None: ColourNetwork())
+    monkeypatch.setattr(CompiledNetwork, "open", lambda *_: ColourNetwork())
     for shade in (60, 120, 180, 240):
         paint(tmp_path / "shop" / f"red {shade}.png", (shade, 0, 0))
         paint(tmp_path / "shop" / f"green {shade}.png", (0, shade, 0))
@@ -130,7 +130,8 @@ def test_a_shift_walks_to_another_colour_and_says_so(place, capsys):
     shown = document(place, "red 60", "--top", 4, "--shift", "pattern=solid:3")
     assert [item["id"].split()[0] for item in shown["similar"]] == ["blue"] * 4
     assert shown["shifts"] == [{"attribute": "pattern", "class_name": "solid", "strength": 3.0}]
-    assert "most like red 60 shifted by pattern=solid:3" in capsys.readouterr().out
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "most like red 60 shifted by pattern=solid:3" in printed
     first = shown["similar"][0]
     assert first["score"] > first["likeness"]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fashionnet.errors import RequestError
+from fashionnet.locations import location
 from fashionnet.samples.shipped import SAMPLE_REPOSITORY, with_drawn_photos
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `map` takes."""
     parser.add_argument(
         "--repository",
-        type=Path,
+        type=location,
         default=SAMPLE_REPOSITORY,
         help="what build_repository.py built (default: the drawn sample catalogue)",
     )
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         points=maps.lay_out(items.vectors.embeddings[rows]),
         ids=[items.ids[row] for row in rows],
         titles=titles,
-        photos=[Path(items.photos[row]) for row in rows],
+        photos=[location(items.photos[row]) for row in rows],
         columns=columns,
         summary=maps.summary_of(len(rows), len(items), arguments.where),
     )

@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fashionnet.cli.network import add_network_arguments, open_network
 from fashionnet.cli.recommend import require_model_of
+from fashionnet.locations import location
 from fashionnet.samples.shipped import SAMPLE_REPOSITORY, with_drawn_photos
 from fashionnet.text import plain
 
@@ -25,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--repository",
-        type=Path,
+        type=location,
         default=SAMPLE_REPOSITORY,
         help="what build_repository.py built (default: the drawn sample catalogue)",
     )
@@ -52,9 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="also write an HTML page, a contact sheet (.png, .jpg) or data (.csv, .json)",
     )
-    parser.add_argument(
-        "--model", type=Path, metavar="DIR", help="a trained model (default: the one that ships)"
-    )
+    add_network_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -103,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
         if own is not None:
             items = with_drawn_photos(items, [items.ids.index(own)])
         similar = replace(similar, items=with_drawn_photos(searched, similar.rows.tolist()))
-    photo = Path(arguments.query if own is None else items.photos[items.ids.index(own)])
+    photo = location(arguments.query if own is None else items.photos[items.ids.index(own)])
     metadata = repository.metadata(similar.ids)
     report = assemble(query, photo, similar, metadata, shifts, arguments.where, colour)
     print_table(report)
@@ -136,9 +136,8 @@ def _query(
         return ProfilePhotos((name,), (str(items.fingerprints[row]),), items.vectors.take([row]))
 
     from fashionnet.describing import describe_photos
-    from fashionnet.network.compiled import CompiledNetwork
 
-    network = CompiledNetwork.open(arguments.model)
+    network = open_network(arguments)
     require_model_of(repository, network.fingerprint)
     described = describe_photos(network, [Path(name)])
     for left_out in described.left_out:

@@ -31,7 +31,7 @@ class ShownPhoto:
     """A photo that items are chosen for; `path` is None where only its Fashion Vector was kept."""
 
     name: str
-    path: Path | None
+    path: Location | None
     classes: list[str]
 
 

@@ -2,7 +2,6 @@
 
 import io
 from dataclasses import dataclass
-from pathlib import Path
 
 from PIL import Image as pillow
 from PIL import ImageDraw, ImageFont
@@ -83,7 +82,7 @@ def _draw(report: Report) -> pillow.Image:
     return sheet
 
 
-def _photo_cell(path: Path | None, classes: list[str]) -> _Cell:
+def _photo_cell(path: Location | None, classes: list[str]) -> _Cell:
     return _Cell(path, "", (_Line(", ".join(classes), 16, _INK, 2),))
 
 

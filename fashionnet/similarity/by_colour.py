@@ -7,10 +7,10 @@ than it takes.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
+from fashionnet.locations import Location, location, reaching
 from fashionnet.photos import UnreadablePhotoError, decode, read_ahead, read_bytes
 from fashionnet.similarity.colours import SIDE, garment_colours
 from fashionnet.similarity.neighbours import Similar
@@ -60,22 +60,24 @@ def shift_colours(
 
 def _colours_of(ranked: Similar) -> Iterator[tuple[int, dict[str, float]]]:
     """Yield each item's place and colours, in order; none for a photo that cannot be read."""
-    photos = [Path(ranked.items.photos[row]) for row in ranked.rows]
+    photos = [location(ranked.items.photos[row]) for row in ranked.rows]
     for place, (_, pending) in enumerate(read_ahead(photos, read_colours)):
         yield place, pending.result()
 
 
-def read_colours(photo: Path) -> dict[str, float]:
+def read_colours(photo: Location) -> dict[str, float]:
     """Return the colours of the garment on a photo; none where it cannot be read.
 
     They are remembered until the file changes.
     """
     try:
-        return _colours_of_file(photo, photo.stat().st_mtime_ns)
+        with reaching(photo):
+            modified = photo.stat().st_mtime
+        return _colours_of_file(photo, modified)
     except (OSError, UnreadablePhotoError):
         return {}
 
 
 @lru_cache(maxsize=100_000)
-def _colours_of_file(photo: Path, modified: int) -> dict[str, float]:
+def _colours_of_file(photo: Location, modified: float) -> dict[str, float]:
     return garment_colours(decode(read_bytes(photo), SIDE))

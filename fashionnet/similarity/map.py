@@ -22,6 +22,7 @@ from PIL import Image as pillow
 from PIL import ImageDraw, ImageFont
 
 from fashionnet.errors import RequestError
+from fashionnet.locations import Location
 from fashionnet.report.content import counted
 from fashionnet.report.pictures import thumbnail
 from fashionnet.text import plain
@@ -85,7 +86,7 @@ class CatalogueMap:
     points: NDArray[np.float32]
     ids: list[str]
     titles: list[str]
-    photos: list[Path]
+    photos: list[Location]
     columns: list[MapColumn]
     summary: str
 
@@ -166,7 +167,7 @@ def _page(shown: CatalogueMap, advance: Callable[[int], None]) -> bytes:
     return template.replace("@DATA@", text).encode()
 
 
-def _atlas(photos: Sequence[Path], per_row: int, advance: Callable[[int], None]) -> str:
+def _atlas(photos: Sequence[Location], per_row: int, advance: Callable[[int], None]) -> str:
     """Return all pictures side by side in one JPEG, as a data URI."""
     rows = -(-len(photos) // per_row)
     atlas = pillow.new("RGB", (per_row * _SIDE, rows * _SIDE), "white")
@@ -179,7 +180,7 @@ def _atlas(photos: Sequence[Path], per_row: int, advance: Callable[[int], None])
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
-def _square(photo: Path, side: int) -> pillow.Image:
+def _square(photo: Location, side: int) -> pillow.Image:
     picture = thumbnail(photo, side)
     square = pillow.new("RGB", (side, side), "white")
     square.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
+from fashionnet.locations import Location
 from fashionnet.profile import ProfilePhotos
 from fashionnet.report.content import Report, ShownPhoto, in_words, shown_items
 from fashionnet.similarity.neighbours import Similar
@@ -58,7 +58,7 @@ class SimilarReport(Report):
 
 def assemble(
     query: ProfilePhotos,
-    photo: Path,
+    photo: Location,
     similar: Similar,
     metadata: Sequence[Mapping[str, Any]],
     shifts: Sequence[Shift],
