@@ -26,6 +26,7 @@ from fashionnet.photos import (
     read_bytes,
     resize,
 )
+from fashionnet.product_images import is_product_images, labelled_products
 from fashionnet.schema import RELEVANCE, Attribute, Schema
 
 PARTS = ("train", "validation", "test")
@@ -97,7 +98,8 @@ def read_labels(
     no) and the column that `group` names. A blank cell is unknown; other columns are ignored.
 
     A folder holds `<attribute>/<class>/` folders of photos. A photo whose file lies in several
-    of them (equal by SHA-256) becomes one row. `relevant/yes` and `relevant/no` work too.
+    of them (equal by SHA-256) becomes one row. `relevant/yes` and `relevant/no` work too. A folder
+    of Fashion Product Images as published has its labels in its products' files.
 
     Rows about the same photo are merged. Raises RequestError for a source that cannot be read,
     has no usable column or no rows; for an unknown class; for rows that contradict each other;
@@ -106,7 +108,10 @@ def read_labels(
     if source.is_dir():
         if group is not None:
             raise RequestError(f"{source}: folders of classes have no column {group!r} to group by")
-        rows = _folder_rows(source, {*schema.names, RELEVANCE})
+        if is_product_images(source):
+            rows = _product_rows(source, schema)
+        else:
+            rows = _folder_rows(source, {*schema.names, RELEVANCE})
         _require_attribute(source, [name for row in rows for name in row.cells], schema, "folder")
     else:
         header, lines = _read_csv(source)
@@ -234,6 +239,13 @@ def _folder_rows(source: Path, wanted: set[str] | None) -> list[_Row]:
             f"{source}: no photo in folders of classes; expected {source}/<attribute>/<class>/*.jpg"
         )
     return rows
+
+
+def _product_rows(source: Path, schema: Schema) -> list[_Row]:
+    return [
+        _Row(photo.relative_to(source).as_posix(), str(photo), str(photo), photo, cells)
+        for photo, cells in labelled_products(source, schema)
+    ]
 
 
 def _merge(rows: Iterable[_Row]) -> list[_Row]:
