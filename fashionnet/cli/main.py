@@ -19,6 +19,7 @@ COMMANDS = {
     "build": "build a repository from a catalogue",
     "train": "train heads on labelled photos",
     "evaluate": "score a model on labelled photos",
+    "serve": "open a page on this machine to see and steer all this",
 }
 """Commands and what they do; each is a module of this package."""
 

@@ -71,27 +71,11 @@ class Report:
 
     def title(self, item: ShownItem) -> str:
         """Return the item's name in the catalogue, or its id where no column names it."""
-        for column, value in item.metadata.items():
-            if isinstance(value, str) and value and _is_title(column):
-                return plain(value)
-        return plain(item.id)
+        return title_of(item.id, item.metadata)
 
     def details(self, item: ShownItem) -> dict[str, str]:
         """Return a few short metadata columns, those first that tell the items apart."""
-        columns = [name for name in item.metadata if not _is_title(name)]
-        telling = [
-            name
-            for name in columns
-            if len(self.items) == 1 or len({i.metadata.get(name) for i in self.items}) > 1
-        ]
-        ordered = telling + [name for name in columns if name not in telling]
-        shown: dict[str, str] = {}
-        for name in ordered:
-            value = item.metadata[name]
-            text = "" if value is None else plain(str(value))
-            if 0 < len(text) <= _LONGEST_DETAIL and len(shown) < DETAIL_COUNT:
-                shown[name] = text
-        return shown
+        return details_of(item.metadata, [shown.metadata for shown in self.items])
 
 
 def assemble(
@@ -131,6 +115,32 @@ def assemble(
         scoring=scoring,
         where=where,
     )
+
+
+def title_of(name: str, metadata: Mapping[str, Value]) -> str:
+    """Return an item's name in the catalogue, or its id where no column names it."""
+    for column, value in metadata.items():
+        if isinstance(value, str) and value and _is_title(column):
+            return plain(value)
+    return plain(name)
+
+
+def details_of(
+    metadata: Mapping[str, Value], shown: Sequence[Mapping[str, Value]]
+) -> dict[str, str]:
+    """Return a few short columns of an item, those first that tell the items shown apart."""
+    columns = [name for name in metadata if not _is_title(name)]
+    telling = [
+        name for name in columns if len(shown) == 1 or len({row.get(name) for row in shown}) > 1
+    ]
+    ordered = telling + [name for name in columns if name not in telling]
+    details: dict[str, str] = {}
+    for name in ordered:
+        value = metadata[name]
+        text = "" if value is None else plain(str(value))
+        if 0 < len(text) <= _LONGEST_DETAIL and len(details) < DETAIL_COUNT:
+            details[name] = text
+    return details
 
 
 def counted(count: int, noun: str) -> str:
