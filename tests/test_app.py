@@ -283,6 +283,15 @@ def test_a_body_of_unknown_length_is_refused_once_it_is_too_long(client):
     assert answer.status_code == 413
 
 
+def test_all_bodies_together_are_bounded_and_make_room_again(client, monkeypatch):
+    monkeypatch.setattr(safety, "BODIES_BYTES", 1000)
+    body = {"content": photo_bytes(RED, form="BMP"), "headers": {"content-type": "image/bmp"}}
+    refused = client.post("/api/v1/describe", **body)
+    assert refused.status_code == 429 and refused.headers["retry-after"]
+    monkeypatch.setattr(safety, "BODIES_BYTES", 10**6)
+    assert client.post("/api/v1/describe", **body).status_code == 200
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -5,6 +5,8 @@ PHOTO_PIXELS = 50_000_000
 PHOTO_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/tiff")
 JSON_BYTES = 8 * 2**20
 BODY_SECONDS = 120.0
+BODIES_BYTES = 512 * 2**20
+"""Of all requests together that are being served."""
 
 PHOTOS_IN_A_TASTE = 200
 ITEMS_IN_A_TASTE = 500

@@ -10,7 +10,13 @@ from urllib.parse import parse_qs, urlsplit
 from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fashionnet.app.limits import BODY_SECONDS, JSON_BYTES, PHOTO_BYTES, PHOTO_TYPES
+from fashionnet.app.limits import (
+    BODIES_BYTES,
+    BODY_SECONDS,
+    JSON_BYTES,
+    PHOTO_BYTES,
+    PHOTO_TYPES,
+)
 
 COOKIE = "fashionnet"
 LOOPBACK_NAMES = frozenset(("localhost", "127.0.0.1", "[::1]"))
@@ -42,6 +48,7 @@ class Gate:
     def __init__(self, inner: ASGIApp, token: str | None) -> None:
         self._inner = inner
         self._token = token
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, its body bounded in size and time, or refuse it."""
@@ -72,11 +79,41 @@ class Gate:
                 raise HTTPException(401, "open the address with the token that the server printed")
             if scope["method"] not in _READING:
                 _check_origin(headers)
-            body = _Body(receive, _most_bytes(headers))
-            _check_length(headers, body.most)
-            await self._inner(scope, body.receive, send_guarded)
+            await self._serve(scope, receive, send_guarded, _most_bytes(headers))
         except HTTPException as refusal:
             await _refuse(send_guarded, refusal)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
+        """Serve a request whose body may have so many bytes, and all bodies only so many more."""
+        _check_length(scope, most)
+        read = 0
+        complete = False
+        deadline = asyncio.get_running_loop().time() + BODY_SECONDS
+
+        async def receive_bounded() -> Message:
+            nonlocal read, complete
+            if complete:
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, "the request took too long to arrive") from None
+            size = len(message.get("body", b""))
+            read += size
+            self._held += size
+            complete = not message.get("more_body", False)
+            if read > most:
+                raise _too_large(most)
+            if self._held > BODIES_BYTES:
+                detail = "too much is being sent at once: try again in a moment"
+                raise HTTPException(429, detail, {"retry-after": "2"})
+            return message
+
+        try:
+            await self._inner(scope, receive_bounded, send)
+        finally:
+            self._held -= read
 
     def _brings_token_in_address(self, scope: Scope) -> bool:
         if scope["path"] != "/" or scope["method"] != "GET":
@@ -94,32 +131,6 @@ class Gate:
 
     def _is_token(self, given: str) -> bool:
         return secrets.compare_digest(given.encode(), (self._token or "").encode())
-
-
-class _Body:
-    """A request's body as it comes in, up to so many bytes and seconds."""
-
-    def __init__(self, receive: Receive, most: int) -> None:
-        self.most = most
-        self._receive = receive
-        self._read = 0
-        self._deadline = asyncio.get_running_loop().time() + BODY_SECONDS
-        self._complete = False
-
-    async def receive(self) -> Message:
-        """Return the next part; HTTPException for one too many or too late."""
-        if self._complete:
-            return await self._receive()
-        try:
-            async with asyncio.timeout_at(self._deadline):
-                message = await self._receive()
-        except TimeoutError:
-            raise HTTPException(408, "the request took too long to arrive") from None
-        self._read += len(message.get("body", b""))
-        self._complete = not message.get("more_body", False)
-        if self._read > self.most:
-            raise _too_large(self.most)
-        return message
 
 
 def _check_host(headers: Mapping[str, str]) -> None:
@@ -147,9 +158,9 @@ def _most_bytes(headers: Mapping[str, str]) -> int:
     return PHOTO_BYTES if kind in PHOTO_TYPES else JSON_BYTES
 
 
-def _check_length(headers: Mapping[str, str], most: int) -> None:
-    length = headers.get("content-length", "0")
-    if length.isdecimal() and int(length[:15]) > most:
+def _check_length(scope: Scope, most: int) -> None:
+    length = dict(scope["headers"]).get(b"content-length", b"0")
+    if length.isdigit() and int(length[:15]) > most:
         raise _too_large(most)
 
 

@@ -23,6 +23,11 @@ export function number(value) {
   return String(Math.round(100 * value) / 100);
 }
 
+// A shop's "baseColour" and "article_type" as words.
+export function words(name) {
+  return name.replace(/_/g, " ").replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
+}
+
 // The size of a bar or the colour of a swatch: set as properties, which the page's policy allows.
 export function styled(node, properties) {
   for (const [name, value] of Object.entries(properties)) node.style.setProperty(name, value);

@@ -1,6 +1,6 @@
 // What steers the wall: weights, scoring, diversity, and filters made from the repository.
 
-import { element, styled } from "./build.js";
+import { element, styled, words } from "./build.js";
 
 const SHOWN_AT_FIRST = 8;
 
@@ -59,7 +59,7 @@ function weights(facts) {
     element(
       "fieldset",
       {},
-      element("legend", {}, "How much each attribute counts"),
+      element("legend", {}, "What counts how much"),
       ...sliders,
     ),
   ];
@@ -69,8 +69,8 @@ function choices() {
   const scoring = element(
     "select",
     { id: "steer-scoring", name: "steer-scoring" },
-    element("option", { value: "matches" }, "count the classes that agree"),
-    element("option", { value: "expected" }, "weigh the probabilities"),
+    element("option", { value: "matches" }, "count feature matches"),
+    element("option", { value: "expected" }, "weigh probabilities"),
   );
   return [
     element(
@@ -98,11 +98,6 @@ function filter(column) {
     count.textContent = !chosen ? "" : chosen.any_of ? ` (${chosen.any_of.length})` : " (on)";
   });
   return details;
-}
-
-// A shop's "baseColour" and "article_type" as words.
-function words(name) {
-  return name.replace(/_/g, " ").replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
 }
 
 function choiceFilter(column) {

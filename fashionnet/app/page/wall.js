@@ -1,6 +1,6 @@
 // For me: the wall of recommended items, steered and refined.
 
-import { counted, element, number, percent, styled } from "./build.js";
+import { counted, element, number, percent, styled, words } from "./build.js";
 import { ask, send } from "./interface.js";
 import { judge, likesAnything, state, taste, whenTasteChanges } from "./state.js";
 import { fillSteering, steering } from "./steering.js";
@@ -116,7 +116,7 @@ function card(item, best) {
     text.append(element("p", { className: "reason" }, Object.values(item.classes).join(", ")));
   }
   const details = Object.entries(item.details).map(([name, value]) =>
-    element("div", {}, element("dt", {}, name), element("dd", {}, value)),
+    element("div", {}, element("dt", {}, words(name)), element("dd", {}, value)),
   );
   text.append(element("dl", { className: "details" }, ...details));
   return element("li", { className: "card", "data-id": item.id }, open, text, opinions(item, true));
@@ -203,7 +203,7 @@ function showItem(item) {
   });
   const facts = Object.entries(item.metadata)
     .filter(([, value]) => value !== null)
-    .map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, String(value))));
+    .map(([name, value]) => element("div", {}, element("dt", {}, words(name)), element("dd", {}, String(value))));
   const close = element("button", { type: "button", onclick: () => dialog.close() }, "Close");
   const buttons = opinions(item, false);
   buttons.addEventListener("click", () => dialog.close());
