@@ -39,7 +39,7 @@ class Adder:
     ) -> None:
         self.may_add = True
         self._snapshot = snapshot
-        self._path = snapshot.repository.path
+        self._path = snapshot.path
         self._root = Path(snapshot.repository.root)
         self._network = network
         self._show = show
@@ -55,6 +55,8 @@ class Adder:
             )
         if not self.may_add:
             return "Photos are added on the machine itself, with a server that listens to it alone."
+        if "://" in self._snapshot.repository.root:
+            return "The catalogue lies in a store: photos are added to it there."
         if not self._root.is_dir():
             return "The catalogue's folder is not there any more: build the repository again."
         return ""

@@ -231,7 +231,7 @@ def _facts(service: Service) -> RepositoryFacts:
     counts = service.adder.counts()
     why_not = service.adder.why_not()
     return RepositoryFacts(
-        name="drawn sample catalogue" if snapshot.is_sample else snapshot.repository.path.name,
+        name="drawn sample catalogue" if snapshot.is_sample else snapshot.path.name,
         is_sample=snapshot.is_sample,
         items=len(snapshot.items),
         irrelevant=counts["irrelevant"],

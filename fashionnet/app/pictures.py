@@ -3,12 +3,12 @@
 import io
 from collections import OrderedDict
 from concurrent.futures import Future
-from pathlib import Path
 from threading import Lock
 from typing import Literal
 
 from fashionnet.app.limits import THUMBNAIL_BYTES
 from fashionnet.app.snapshot import Snapshot
+from fashionnet.locations import location
 from fashionnet.report.pictures import thumbnail
 from fashionnet.samples.shipped import drawn_photo
 
@@ -59,11 +59,10 @@ class Pictures:
                 del self._in_work[key]
 
     def _make(self, snapshot: Snapshot, row: int, size: Size) -> bytes:
+        photo = location(snapshot.items.photos[row])
         if snapshot.is_sample:
             with self._drawing:
                 photo = drawn_photo(snapshot.items, row)
-        else:
-            photo = Path(snapshot.items.photos[row])
         file = io.BytesIO()
         thumbnail(photo, SIDES[size]).save(file, "JPEG", quality=84, optimize=True)
         return file.getvalue()

@@ -160,11 +160,11 @@ def _opened_beside(model: Path | None, snapshot: Snapshot) -> Callable[[], Netwo
     from fashionnet.network.compiled import CompiledNetwork
     from fashionnet.network.folder import Model
 
-    loaded = Model.load(model)
+    fingerprint = Model.load(model).fingerprint
     repository = snapshot.repository
-    if loaded.fingerprint != repository.model_fingerprint:
+    if fingerprint != repository.model_fingerprint:
         raise RequestError(
-            f"the network is model {loaded.fingerprint}, repository {repository.path} was built "
+            f"the network is model {fingerprint}, repository {repository.path} was built "
             f"with model {repository.model_fingerprint}: name that one with --model, or build the "
             "repository again"
         )
@@ -172,7 +172,7 @@ def _opened_beside(model: Path | None, snapshot: Snapshot) -> Callable[[], Netwo
 
     def compile_network() -> None:
         try:
-            compiled.set_result(CompiledNetwork(loaded))
+            compiled.set_result(CompiledNetwork.open(model))
         except BaseException as error:
             compiled.set_exception(error)
 

@@ -35,6 +35,7 @@ class Snapshot:
     """
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self.repository = Repository.open(path)
         self.is_sample = path.resolve() == SAMPLE_REPOSITORY.resolve()
         self.items = self.repository.items()
