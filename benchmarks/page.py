@@ -99,7 +99,7 @@ def measure(client: Client, people: int, walls: int) -> None:
     report(f"describe a photo, {people} people", people, 1, lambda _: client.describe(photo))
 
 
-def report(what: str, people: int, times: int, ask: Callable[[int], None]) -> None:
+def report(what: str, people: int, times: int, ask: Callable[[int], object]) -> None:
     """Let people ask so many times each, at once; print how long the answers took."""
     taken: list[float] = []
     refused: list[str] = []

@@ -7,7 +7,7 @@ import secrets
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -83,7 +83,7 @@ def make_app(service: Service) -> FastAPI:
     return app
 
 
-def _problem(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+def _problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     # What was sent may hold half a surrogate pair, which no answer can.
     text = detail.encode("utf-8", "backslashreplace").decode()[:1000]
     return JSONResponse({"detail": text}, status, headers)

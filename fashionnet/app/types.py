@@ -225,7 +225,9 @@ class Addition(BaseModel):
     done: int
     total: int
     message: str
-    left_out: list[LeftOut] = Field([], description="added photos that did not become items")
+    left_out: list[LeftOut] = Field(
+        default=[], description="added photos that did not become items"
+    )
 
 
 class AddedPhoto(BaseModel):

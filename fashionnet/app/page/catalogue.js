@@ -23,7 +23,7 @@ export async function catalogueIsShown(isShown) {
   if (!opened) {
     opened = true;
     showAdding();
-    follow();
+    follow().catch((error) => say(error.message));
   }
   await showHoldings();
   await showLeftOut();
