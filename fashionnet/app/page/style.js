@@ -219,7 +219,7 @@ function matrix(profile) {
       element("ul", { "aria-label": attribute.name }, ...cells),
     );
   });
-  const from = `How many of ${counted(profile.liked, "liked picture")} show each class.`;
+  const from = `Each class and how often it occurs in ${counted(profile.liked, "liked picture")}.`;
   return element("div", { className: "matrix" }, element("p", { className: "soft" }, from), ...rows);
 }
 
