@@ -301,7 +301,8 @@ def test_a_phone_shows_every_tab_without_scrolling_sideways(visit, pictures):
 def test_the_sample_catalogue_says_how_to_get_one_of_ones_own(visit, pictures):
     page = visit()
     open_tab(page, "Catalogue")
-    page.wait_for_selector("text=build_repository.py --catalogue")
+    wait_for_tab(page, "Catalogue")
+    assert "build_repository.py --catalogue" in page.inner_text("#adding")
     assert "300" in page.inner_text("#holdings")
     page.screenshot(path=pictures / "catalogue.png")
 
