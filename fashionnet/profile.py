@@ -84,16 +84,27 @@ class StyleProfile:
                 "one model for both"
             )
 
-    def save(self, path: Path) -> None:
-        """Write the profile as JSON, without any photo; RequestError where that fails."""
-        document = {
+    def document(self) -> dict[str, Any]:
+        """Return what `save` writes: the profile as plain values, without any photo."""
+        return {
             "format": FORMAT,
             "model": self.model_fingerprint,
             "schema": self.schema.to_mapping(),
             "liked": _rows(self.liked),
             "disliked": _rows(self.disliked) if self.disliked else [],
         }
-        text = json.dumps(document, ensure_ascii=False, indent=1)
+
+    @classmethod
+    def from_document(cls, document: object) -> "StyleProfile":
+        """Return the profile of a `document`, every value checked; ValueError says what is wrong.
+
+        A document with a schema that cannot be is a RequestError.
+        """
+        return _profile(document)
+
+    def save(self, path: Path) -> None:
+        """Write the profile as JSON, without any photo; RequestError where that fails."""
+        text = json.dumps(self.document(), ensure_ascii=False, indent=1)
         # What of a file's name is no text is spelt as JSON spells it, and read back the same.
         write_whole(path, text.encode(errors="backslashreplace"))
 
@@ -109,7 +120,7 @@ class StyleProfile:
         except (ValueError, RecursionError):
             raise RequestError(f"profile {path}: not a style profile: not JSON") from None
         try:
-            return _profile(document)
+            return cls.from_document(document)
         except (RequestError, ValueError, OverflowError) as error:
             raise RequestError(f"profile {path}: not a style profile: {error}") from None
 
@@ -155,16 +166,17 @@ def _profile(document: object) -> StyleProfile:
     if not isinstance(mapping, dict) or not all(isinstance(v, list) for v in mapping.values()):
         raise ValueError("expected schema to name attributes and their lists of classes")
     schema = Schema.from_mapping(mapping)
-    liked = _photos(document.get("liked"), schema, "liked")
+    liked = profile_photos(document.get("liked"), schema, "liked")
     disliked = None
     if document.get("disliked"):
-        disliked = _photos(document["disliked"], schema, "disliked")
+        disliked = profile_photos(document["disliked"], schema, "disliked")
         if disliked.vectors.embeddings.shape[1] != liked.vectors.embeddings.shape[1]:
             raise ValueError("embeddings of liked and disliked photos differ in length")
     return StyleProfile(liked, disliked, model)
 
 
-def _photos(rows: object, schema: Schema, what: str) -> ProfilePhotos:
+def profile_photos(rows: object, schema: Schema, what: str) -> ProfilePhotos:
+    """Return the photos of a document's `liked` or `disliked` list; ValueError, naming `what`."""
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise ValueError(f"expected {what} to list photos")
     names = [row.get("photo") for row in rows]

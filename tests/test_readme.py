@@ -9,6 +9,7 @@ from pathlib import Path
 
 import h5py
 import pytest
+from page_server import serving
 
 from fashionnet.network.folder import Model
 from fashionnet.network.trunk import BLOCKS, convolutions
@@ -26,7 +27,11 @@ def blocks(language: str) -> list[str]:
 def commands() -> list[str]:
     lines = [line for block in blocks("sh") for line in block.strip().splitlines()]
     parts = [part.strip() for line in lines for part in line.split("&&")]
-    return [part for part in parts if not part.startswith(OTHERS_RUN_THESE)]
+    return [part for part in parts if not part.startswith(OTHERS_RUN_THESE) and not is_server(part)]
+
+
+def is_server(command: str) -> bool:
+    return command.startswith("python -m fashionnet serve")
 
 
 @pytest.fixture(scope="module")
@@ -85,10 +90,26 @@ def test_the_commands_of_the_readme_work(home, trunk_file):
 
 
 def test_the_python_of_the_readme_works(home, trunk_file):
-    (snippet,) = blocks("python")
+    snippet, _ = blocks("python")
     subprocess.run(
         [sys.executable, "-c", snippet + "\nassert len(items) > 0\n"],
         cwd=home,
         env=environment(home, trunk_file),
         check=True,
     )
+
+
+def test_the_page_of_the_readme_answers_its_python(home, trunk_file):
+    (command,) = [line for block in blocks("sh") for line in block.split("\n") if is_server(line)]
+    _, snippet = blocks("python")
+    given = environment(home, trunk_file)
+    build = next(part for part in commands() if "--repository shop.repository" in part)
+    subprocess.run([sys.executable, *shlex.split(build)[1:]], cwd=home, env=given, check=True)
+    with serving(*shlex.split(command)[4:], environment=given, folder=home) as (_, address):
+        there = snippet.replace("http://127.0.0.1:8000", address)
+        subprocess.run(
+            [sys.executable, "-c", there + "\nassert items[0]['reason']\n"],
+            cwd=home,
+            env=given,
+            check=True,
+        )

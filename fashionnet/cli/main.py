@@ -22,6 +22,7 @@ COMMANDS = {
     "train": "train heads on labelled photos",
     "evaluate": "score a model on labelled photos",
     "curate": "find what is wrong with photos and labels, and clean them",
+    "serve": "open a page on this machine to see and steer all this",
 }
 """Commands and what they do; each is a module of this package."""
 

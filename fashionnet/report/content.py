@@ -106,20 +106,7 @@ class Report(ABC):
 
     def details(self, item: ShownItem) -> dict[str, str]:
         """Return a few short metadata columns, those first that tell the items apart."""
-        columns = [name for name in item.metadata if not _is_title(name)]
-        telling = [
-            name
-            for name in columns
-            if len(self.items) == 1 or len({i.metadata.get(name) for i in self.items}) > 1
-        ]
-        ordered = telling + [name for name in columns if name not in telling]
-        shown: dict[str, str] = {}
-        for name in ordered:
-            value = item.metadata[name]
-            text = "" if value is None else plain(str(value))
-            if 0 < len(text) <= _LONGEST_DETAIL and len(shown) < DETAIL_COUNT:
-                shown[name] = text
-        return shown
+        return details_of(item.metadata, [shown.metadata for shown in self.items])
 
     def choice(self, how: str) -> str:
         """Return '5 of 300 items, <how>', and the filter that they met."""
@@ -251,6 +238,24 @@ def title_of(item: str, metadata: Mapping[str, Any]) -> str:
         if isinstance(value, str) and value and _is_title(column):
             return plain(value)
     return plain(item)
+
+
+def details_of(
+    metadata: Mapping[str, Value], shown: Sequence[Mapping[str, Value]]
+) -> dict[str, str]:
+    """Return a few short columns of an item, those first that tell the items shown apart."""
+    columns = [name for name in metadata if not _is_title(name)]
+    telling = [
+        name for name in columns if len(shown) == 1 or len({row.get(name) for row in shown}) > 1
+    ]
+    ordered = telling + [name for name in columns if name not in telling]
+    details: dict[str, str] = {}
+    for name in ordered:
+        value = metadata[name]
+        text = "" if value is None else plain(str(value))
+        if 0 < len(text) <= _LONGEST_DETAIL and len(details) < DETAIL_COUNT:
+            details[name] = text
+    return details
 
 
 def counted(count: int, noun: str) -> str:

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from fashionnet.describing import Network
     from fashionnet.repository.build import BuildReport
     from fashionnet.repository.store import Items
+    from fashionnet.samples.collection import SampleCatalogue
 
 SAMPLE_REPOSITORY = Path(__file__).parent / "repository"
 SAMPLE_COUNT = 300
@@ -33,7 +35,18 @@ def with_drawn_photos(items: "Items", rows: Sequence[int]) -> "Items":
     try:
         return _drawn_below(cache_folder() / "samples", items, rows)
     except (OSError, RuntimeError):
-        return _drawn_below(Path(tempfile.mkdtemp(prefix="fashionnet-samples-")), items, rows)
+        return _drawn_below(_temporary_folder(), items, rows)
+
+
+def drawn_photo(items: "Items", row: int) -> Path:
+    """Return the picture of one item of the sample repository, drawn where it is missing."""
+    from fashionnet.samples.collection import SampleCatalogue
+
+    catalogue = SampleCatalogue(SAMPLE_COUNT, SAMPLE_SEED)
+    try:
+        return _drawn(catalogue, items, row, cache_folder() / "samples")
+    except (OSError, RuntimeError):
+        return _drawn(catalogue, items, row, _temporary_folder())
 
 
 def build_sample_repository(
@@ -71,8 +84,17 @@ def _drawn_below(folder: Path, items: "Items", rows: Sequence[int]) -> "Items":
     photos = list(items.photos)
     with progress("drawing sample items", len(rows)) as advance:
         for row in rows:
-            index = int(items.ids[row].rpartition("_")[2])
-            # By content: what another version draws of the same item is another picture.
-            photos[row] = str(catalogue.photo(index, folder / str(items.fingerprints[row])[:16]))
+            photos[row] = str(_drawn(catalogue, items, row, folder))
             advance(1)
     return replace(items, photos=photos)
+
+
+@lru_cache(maxsize=1)
+def _temporary_folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="fashionnet-samples-"))
+
+
+def _drawn(catalogue: "SampleCatalogue", items: "Items", row: int, folder: Path) -> Path:
+    index = int(items.ids[row].rpartition("_")[2])
+    # By content: what another version draws of the same item is another picture.
+    return catalogue.photo(index, folder / str(items.fingerprints[row])[:16])

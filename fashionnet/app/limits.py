@@ -1,0 +1,26 @@
+"""How much the page takes from whoever asks, so that nobody can use up the machine."""
+
+PHOTO_BYTES = 20 * 2**20
+PHOTO_PIXELS = 50_000_000
+PHOTO_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/tiff")
+JSON_BYTES = 8 * 2**20
+BODY_SECONDS = 120.0
+BODIES_BYTES = 512 * 2**20
+"""Of all requests together that are being served."""
+
+PHOTOS_IN_A_TASTE = 200
+ITEMS_IN_A_TASTE = 500
+FILTERS = 40
+VALUES_IN_A_FILTER = 200
+TEXT = 500
+
+PAGE_SIZE = 200
+ITEMS_DEEP = 1000
+"""How far down the recommendations can be paged."""
+
+WAITING_PHOTOS = 64
+WAITING_REQUESTS = 64
+WAITING_PICTURES = 1000
+
+THUMBNAIL_BYTES = 128 * 2**20
+PHOTOS_IN_AN_ADDITION = 2000

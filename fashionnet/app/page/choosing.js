@@ -1,0 +1,53 @@
+// Where photos come in: dropped, chosen, a whole folder, or taken with a phone's camera.
+
+import { element } from "./build.js";
+
+const TYPES = "image/jpeg,image/png,image/webp,image/gif,image/bmp,image/tiff";
+const SUFFIX = /\.(jpe?g|jfif|png|webp|gif|bmp|tiff?)$/i;
+
+function picker(label, properties, take) {
+  const input = element("input", { type: "file", multiple: true, accept: TYPES, ...properties });
+  input.addEventListener("change", () => {
+    take([...input.files].filter(isPhoto));
+    input.value = "";
+  });
+  return element("label", { className: "button" }, input, label);
+}
+
+function isPhoto(file) {
+  return SUFFIX.test(file.name) || TYPES.split(",").includes(file.type);
+}
+
+export function fillDropPlace(place, what, take) {
+  const onPhone = window.matchMedia("(pointer: coarse)").matches;
+  place.append(element("p", {}, onPhone ? `Add ${what}:` : `Drop ${what} here, or`));
+  place.append(picker("Choose photos", {}, take));
+  if (onPhone) place.append(picker("Take a photo", { capture: "environment", multiple: false }, take));
+  else place.append(picker("Choose a folder", { webkitdirectory: true }, take));
+  place.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    place.classList.add("over");
+  });
+  place.addEventListener("dragleave", () => place.classList.remove("over"));
+  place.addEventListener("drop", async (event) => {
+    event.preventDefault();
+    place.classList.remove("over");
+    // The entries must be asked for before the event is over.
+    const entries = [...event.dataTransfer.items]
+      .map((item) => item.webkitGetAsEntry())
+      .filter((entry) => entry !== null);
+    const files = (await Promise.all(entries.map(filesBelow))).flat();
+    take(files.filter(isPhoto));
+  });
+}
+
+async function filesBelow(entry) {
+  if (entry.isFile) return [await new Promise((done, fail) => entry.file(done, fail))];
+  const reader = entry.createReader();
+  const files = [];
+  for (;;) {
+    const part = await new Promise((done, fail) => reader.readEntries(done, fail));
+    if (!part.length) return files;
+    for (const child of part) files.push(...(await filesBelow(child)));
+  }
+}

@@ -1,0 +1,38 @@
+// Ask the server; wait and ask again where it says that too much is waiting.
+
+const BASE = "/api/v1";
+const PATIENCE = 20;
+
+export class Refused extends Error {}
+
+export async function ask(path, options = {}) {
+  for (let attempt = 0; ; attempt += 1) {
+    let answer;
+    try {
+      answer = await fetch(BASE + path, options);
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      throw new Refused("The server does not answer. Is it still running?");
+    }
+    if (answer.status === 429 && attempt < PATIENCE) {
+      const seconds = Number(answer.headers.get("retry-after")) || 1;
+      await new Promise((done) => setTimeout(done, 1000 * seconds));
+      continue;
+    }
+    if (answer.ok) return answer.json();
+    const problem = await answer.json().catch(() => ({}));
+    throw new Refused(problem.detail || `The server answered ${answer.status}.`);
+  }
+}
+
+export function send(path, content, signal) {
+  const headers = { "content-type": "application/json" };
+  return ask(path, { method: "POST", headers, body: JSON.stringify(content), signal });
+}
+
+export function sendPhoto(path, file) {
+  // A photo without a type is one whose suffix the browser does not know: the server looks inside.
+  const headers = { "content-type": file.type || "image/jpeg" };
+  const name = encodeURIComponent(file.name.slice(0, 200) || "photo");
+  return ask(`${path}?name=${name}`, { method: "POST", headers, body: file });
+}

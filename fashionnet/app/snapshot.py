@@ -1,0 +1,168 @@
+"""A repository's items in memory: what the page shows, filters and recommends from."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from fashionnet.app.types import ChoiceFilter, Column, ColumnValue, Filter, Kind, RangeFilter
+from fashionnet.errors import RequestError
+from fashionnet.repository.store import Description, Items, ItemTable, Repository
+from fashionnet.samples.shipped import SAMPLE_REPOSITORY
+
+CHOICES = 80
+"""A column of more different values than this is searched, not chosen from."""
+
+_KEPT_SELECTIONS = 4
+_COLOUR_WORDS = ("colour", "color")
+
+
+class Snapshot:
+    """The items of a repository as they were when it was opened.
+
+    Attributes:
+        repository: where they come from.
+        items: N relevant items whose photos are there, by id.
+        columns: N rows of the attributes and of the catalogue's own columns.
+        row_of: the row of each id.
+        row_of_picture: a row of each photo's SHA-256.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.repository = Repository.open(path)
+        self.is_sample = path.resolve() == SAMPLE_REPOSITORY.resolve()
+        self.items = self.repository.items()
+        self.columns = _columns(path, self.items)
+        self.row_of = {name: row for row, name in enumerate(self.items.ids)}
+        self.row_of_picture = {str(sha256): r for r, sha256 in enumerate(self.items.fingerprints)}
+        self._selections: dict[tuple[Filter, ...], Items] = {}
+        self._lock = Lock()
+
+    @property
+    def metadata_names(self) -> list[str]:
+        """Names of the catalogue's own columns."""
+        return [n for n in self.columns.column_names if n not in self.repository.schema.names]
+
+    def metadata(self, rows: Sequence[int]) -> list[dict[str, Any]]:
+        """Return the catalogue's own columns of some rows."""
+        chosen = self.columns.select(self.metadata_names).take(pa.array(rows, pa.int64()))
+        # A table without columns has no rows either.
+        return chosen.to_pylist() if chosen.num_columns else [{} for _ in rows]
+
+    def rows_of(self, ids: Sequence[str]) -> list[int]:
+        """Return the rows of items; RequestError for an id that is not here."""
+        unknown = [name for name in ids if name not in self.row_of]
+        if unknown:
+            raise RequestError(f"no item {unknown[0]!r} in this repository")
+        return [self.row_of[name] for name in ids]
+
+    def select(self, filters: Sequence[Filter]) -> Items:
+        """Return the items that meet every filter; RequestError for one that cannot be."""
+        if not filters:
+            return self.items
+        key = tuple(filters)
+        with self._lock:
+            known = self._selections.get(key)
+        if known is None:
+            known = _take(self.items, np.flatnonzero(self._mask(filters)))
+            with self._lock:
+                self._selections[key] = known
+                while len(self._selections) > _KEPT_SELECTIONS:
+                    del self._selections[next(iter(self._selections))]
+        return known
+
+    @cached_property
+    def filters(self) -> list[Column]:
+        """What the items can be filtered by, with the values that there are."""
+        described = [self._describe(name) for name in self.columns.column_names]
+        return [column for column in described if column is not None]
+
+    def _mask(self, filters: Sequence[Filter]) -> NDArray[np.bool_]:
+        mask = np.ones(len(self.items), np.bool_)
+        for wanted in filters:
+            if wanted.column not in self.columns.column_names:
+                raise RequestError(
+                    f"no column {wanted.column!r}: this repository has "
+                    + ", ".join(self.columns.column_names)
+                )
+            passes = _passing(self.columns[wanted.column], wanted)
+            mask &= pc.fill_null(passes, False).combine_chunks().to_numpy(zero_copy_only=False)
+        return mask
+
+    def _describe(self, name: str) -> Column | None:
+        column = self.columns[name]
+        present = column.drop_null()
+        if not len(present):
+            return None
+        is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        counts = pc.value_counts(present)
+        if len(counts) <= (12 if is_number else CHOICES):
+            values = [
+                ColumnValue(value=str(_text(pair["values"])), count=pair["counts"])
+                for pair in counts.to_pylist()
+            ]
+            # Numbers and attributes keep their own order, what a shop names comes by frequency.
+            if is_number:
+                values.sort(key=lambda value: float(value.value))
+            elif name in self.repository.schema.names:
+                order = self.repository.schema[name].classes
+                values.sort(key=lambda value: order.index(value.value))
+            else:
+                values.sort(key=lambda value: (-value.count, value.value))
+            is_colour = any(word in name.lower() for word in _COLOUR_WORDS)
+            kind: Kind = "colour" if is_colour and not is_number else "choice"
+            return Column(name=name, kind=kind, values=values) if len(values) > 1 else None
+        if is_number:
+            ends = pc.min_max(present).as_py()
+            low, high = float(ends["min"]), float(ends["max"])
+            return Column(name=name, kind="range", minimum=low, maximum=high)
+        return Column(name=name, kind="text")
+
+
+def _columns(path: Path, items: Items) -> pa.Table:
+    description = Description.read(path)
+    table = ItemTable.open(path, description)
+    names = [*description.schema.names, *table.metadata_columns.names]
+    rows = table.read(["id", *names])
+    place = pc.index_in(pa.array(items.ids, pa.string()), rows["id"].combine_chunks())
+    if place.null_count:
+        raise RequestError(f"{path}: changed while it was read: start again")
+    return rows.select(names).take(place)
+
+
+def _take(items: Items, rows: NDArray[np.intp]) -> Items:
+    return Items(
+        [items.ids[row] for row in rows],
+        [items.photos[row] for row in rows],
+        items.fingerprints[rows],
+        items.vectors.take(rows),
+    )
+
+
+def _passing(column: pa.ChunkedArray, wanted: Filter) -> pa.ChunkedArray:
+    if isinstance(wanted, ChoiceFilter):
+        return pc.is_in(_as_text(column), value_set=pa.array(wanted.any_of, pa.string()))
+    if isinstance(wanted, RangeFilter):
+        if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+            raise RequestError(f"column {wanted.column!r} holds no numbers: filter it by any_of")
+        numbers = column.cast(pa.float64(), safe=False)
+        low = float("-inf") if wanted.minimum is None else wanted.minimum
+        high = float("inf") if wanted.maximum is None else wanted.maximum
+        return pc.and_(pc.greater_equal(numbers, low), pc.less_equal(numbers, high))
+    return pc.match_substring(_as_text(column), wanted.contains, ignore_case=True)
+
+
+def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column if pa.types.is_string(column.type) else column.cast(pa.string())
+
+
+def _text(value: object) -> str:
+    # As Arrow writes it, which is what a filter is compared with.
+    return pa.scalar(value).cast(pa.string()).as_py()

@@ -1,0 +1,348 @@
+"""The page as a person meets it: a real server, the shipped model, a real browser."""
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+from page_server import serving
+
+from fashionnet.network.compiled import CompiledNetwork
+from fashionnet.repository.store import Repository
+from fashionnet.samples.collection import write_catalogue
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+WARDROBE = sorted((Path(__file__).parents[1] / "examples" / "wardrobe").glob("*.jpg"))
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+DESKTOP = {"viewport": {"width": 1280, "height": 900}}
+TABS = ("My style", "For me", "Catalogue")
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed here")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return {**os.environ, "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))}
+
+
+@pytest.fixture(scope="module")
+def address(cache):
+    with serving(environment=cache) as (_, address):
+        yield address
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Where the screenshots go: FASHIONNET_SCREENSHOTS, to look at them afterwards."""
+    named = os.environ.get("FASHIONNET_SCREENSHOTS")
+    return Path(named) if named else tmp_path_factory.mktemp("screenshots")
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Open the page in a new window of some kind; every address asked for is the server's."""
+    contexts = []
+
+    def opened(kind=DESKTOP, at=None, **more):
+        at = at or address
+        context = browser.new_context(**kind, **more)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        asked, failed = [], []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: failed.append(str(error)))
+        page.on("console", lambda line: failed.append(line.text) if line.type == "error" else None)
+        page.goto(at)
+        page.wait_for_selector("html[data-ready]")
+        page.asked, page.failed = asked, failed
+        return page
+
+    yield opened
+    for context in contexts:
+        for page in context.pages:
+            assert page.failed == []
+            own = ("blob:", "data:", page.url.split("/#")[0].rstrip("/"))
+            assert [url for url in page.asked if not url.startswith(own)] == []
+        context.close()
+
+
+def until(page, expression, argument=None):
+    """Wait for an expression to hold; Playwright's own wait needs eval, which the page forbids."""
+    for _ in range(600):
+        if page.evaluate(expression, argument):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"never came true: {expression}")
+
+
+def show_wardrobe(page, photos=WARDROBE):
+    page.set_input_files("[data-tray=liked] input[type=file] >> nth=0", photos)
+    until(
+        page,
+        "count => document.querySelectorAll('[data-tray=liked] .vector').length === count",
+        len(photos),
+    )
+    page.wait_for_selector(f"#profile >> text=of {len(photos)}")
+
+
+def open_tab(page, name):
+    page.click(f"nav >> text={name}")
+
+
+def titles(page):
+    page.wait_for_selector("#wall:not([aria-busy]) .card")
+    return page.locator("#wall .card h2").all_inner_texts()
+
+
+def reasons(page):
+    page.wait_for_selector("#wall:not([aria-busy]) .reason")
+    return page.locator("#wall .reason").all_inner_texts()
+
+
+def wait_for_pictures(page):
+    """Wait for the pictures at the top of the wall."""
+    page.wait_for_selector("#wall:not([aria-busy])")
+    until(
+        page,
+        "[...document.querySelectorAll('#wall img')].slice(0, 4).every((i) => i.naturalWidth > 0)",
+    )
+
+
+def wait_for_tab(page, tab):
+    """Wait for what a tab asks the server for."""
+    if tab == "For me":
+        titles(page)
+        wait_for_pictures(page)
+    if tab == "Catalogue":
+        page.wait_for_selector("#holdings .figures")
+        page.wait_for_selector("#left-out > *")
+
+
+def counts(page, attribute):
+    cells = page.locator(f"#profile ul[aria-label={attribute}] li").all_inner_texts()
+    return {cell.split("\n")[0]: int(cell.split("\n")[1].split()[0]) for cell in cells}
+
+
+def shares_of_striped_and_checkered(page):
+    found = reasons(page)[:10]
+    return sum("striped" in reason or "checkered" in reason for reason in found)
+
+
+def test_photos_show_their_vectors_and_a_click_corrects_them(visit, pictures):
+    page = visit()
+    show_wardrobe(page)
+    assert page.locator("[data-tray=liked] .photo select").count() == 4 * len(WARDROBE)
+    first = page.locator("[data-tray=liked] .photo").first
+    assert "%" in first.locator("select").first.inner_text()
+    before = counts(page, "pattern")
+    assert sum(before.values()) == len(WARDROBE) and before["checkered"] >= 3
+    page.screenshot(path=pictures / "my-style.png", full_page=True)
+
+    first.locator("select").first.select_option("floral")
+    page.wait_for_selector("text=corrected by you")
+    page.wait_for_selector("#profile ul[aria-label=pattern] li:has-text('floral'):has-text('1 of')")
+    assert counts(page, "pattern")["floral"] == before["floral"] + 1
+    # The keyboard stays where it was.
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("pattern")
+
+    first.locator(".remove").click()
+    page.wait_for_selector(f"#profile >> text=of {len(WARDROBE) - 1}")
+
+
+def test_the_wall_answers_to_the_wardrobe_and_to_each_like(visit, pictures):
+    page = visit()
+    open_tab(page, "For me")
+    assert len(titles(page)) == 60
+    assert "nothing is known of your style" in page.inner_text("#found")
+    open_tab(page, "My style")
+    show_wardrobe(page)
+    open_tab(page, "For me")
+    page.wait_for_selector("#found >> text=the best for you first")
+    assert shares_of_striped_and_checkered(page) >= 8
+    wait_for_pictures(page)
+    page.screenshot(path=pictures / "for-me.png")
+
+    liked = page.locator("#wall .card").first.get_attribute("data-id")
+    page.click("#wall .card >> nth=0 >> text=Like")
+    page.wait_for_selector(".strip >> text=You like")
+    page.wait_for_selector(f"#wall .card[data-id='{liked}']", state="detached")
+    disliked = page.locator("#wall .card").first.get_attribute("data-id")
+    page.click("#wall .card >> nth=0 >> text=Dislike")
+    page.wait_for_selector(".strip >> text=You dislike")
+    page.wait_for_selector(f"#wall .card[data-id='{disliked}']", state="detached")
+    page.click("[aria-label^='Take back: dislike']")
+    page.wait_for_selector("text=You dislike", state="detached")
+    page.wait_for_selector(f"#wall .card[data-id='{disliked}']")
+    wait_for_pictures(page)
+    page.screenshot(path=pictures / "for-me-refined.png")
+
+
+def test_filters_weights_and_more_steer_the_wall(visit):
+    page = visit()
+    show_wardrobe(page, WARDROBE[:2])
+    open_tab(page, "For me")
+    titles(page)
+    page.click("summary >> text=gender")
+    page.check("[data-column=gender] input[value=Women]")
+    until(
+        page,
+        "[...document.querySelectorAll('#wall h2')].every((h) => h.innerText.startsWith('Women'))",
+    )
+    page.click("summary >> text=price")
+    page.fill("[data-column=price] [data-end=to]", "1")
+    page.wait_for_selector("text=No item meets these filters")
+    page.click("text=Start again")
+    page.wait_for_selector("#found >> text=60 of 300 items")
+    page.click("text=Show more")
+    page.wait_for_selector("#found >> text=120 of 300 items")
+    page.locator("#weight-pattern").fill("3")
+    page.wait_for_selector("#wall .score >> text=of 6")
+
+
+def test_an_item_opens_with_all_that_is_known_of_it(visit, pictures):
+    page = visit()
+    open_tab(page, "For me")
+    title = titles(page)[0]
+    page.click("#wall .card .picture >> nth=0")
+    assert page.inner_text("#item-title") == title
+    assert "price" in page.inner_text("dialog .details")
+    until(page, "document.querySelector('dialog img').complete")
+    page.screenshot(path=pictures / "item.png")
+    page.keyboard.press("Escape")
+    assert not page.evaluate("document.querySelector('dialog').open")
+    # The keyboard is back where it came from.
+    assert "picture" in page.evaluate("document.activeElement.className")
+
+
+def test_a_profile_is_saved_and_opened_again(visit, tmp_path):
+    page = visit()
+    show_wardrobe(page, WARDROBE[:3])
+    with page.expect_download() as download:
+        page.click("#save-profile")
+    download.value.save_as(tmp_path / "me.json")
+    again = visit()
+    again.set_input_files("#open-profile", tmp_path / "me.json")
+    again.wait_for_selector("#profile >> text=of 3")
+    assert counts(again, "pattern") == counts(page, "pattern")
+
+
+def test_what_is_no_photo_says_why_and_is_not_used(visit, tmp_path):
+    (tmp_path / "broken.jpg").write_text("no photo")
+    page = visit()
+    page.set_input_files("[data-tray=liked] input[type=file] >> nth=0", tmp_path / "broken.jpg")
+    page.wait_for_selector("text=Left out: not a photo")
+    assert page.is_disabled("#save-profile")
+    # The browser itself notes the answer 422.
+    page.failed.clear()
+
+
+def test_the_keyboard_alone_gets_to_a_like(visit):
+    page = visit()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    titles(page)
+    page.locator("#wall .card .opinions button").first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".strip >> text=You like")
+    page.wait_for_selector("#found >> text=the best for you first")
+    assert page.evaluate("document.activeElement.closest('#wall') !== null")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(visit, pictures, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
+    page = visit(color_scheme=scheme)
+    show_wardrobe(page, WARDROBE[:1])
+    for tab in TABS:
+        open_tab(page, tab)
+        wait_for_tab(page, tab)
+        found = axe.Axe().run(page).response["violations"]
+        serious = [
+            f"{rule['id']}: {rule['nodes'][0]['html'][:200]}"
+            for rule in found
+            if rule["impact"] in ("serious", "critical")
+        ]
+        assert serious == [], tab
+        page.screenshot(path=pictures / f"{scheme}-{tab.lower().replace(' ', '-')}.png")
+
+
+def test_a_phone_shows_every_tab_without_scrolling_sideways(visit, pictures):
+    page = visit(PHONE)
+    assert page.locator("text=Take a photo").count() == 2
+    show_wardrobe(page, WARDROBE[:4])
+    for tab in TABS:
+        open_tab(page, tab)
+        wait_for_tab(page, tab)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), tab
+        page.screenshot(path=pictures / f"phone-{tab.lower().replace(' ', '-')}.png")
+
+
+def test_the_sample_catalogue_says_how_to_get_one_of_ones_own(visit, pictures):
+    page = visit()
+    open_tab(page, "Catalogue")
+    wait_for_tab(page, "Catalogue")
+    assert "build_repository.py --catalogue" in page.inner_text("#adding")
+    assert "300" in page.inner_text("#holdings")
+    page.screenshot(path=pictures / "catalogue.png")
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A repository of one's own, of four drawn photos, and twenty-four photos to be added."""
+    write_catalogue(tmp_path / "shop", 4, seed=3)
+    write_catalogue(tmp_path / "new", 24, seed=4)
+    Repository.build(
+        tmp_path / "shop" / "catalogue.csv", tmp_path / "repository", CompiledNetwork.open()
+    )
+    return tmp_path
+
+
+def test_added_photos_are_described_though_the_server_is_killed_meanwhile(
+    visit, own, cache, pictures
+):
+    photos = sorted((own / "new").glob("*.jpg"))
+    repository = own / "repository"
+    with serving("--repository", repository, environment=cache) as (process, address):
+        page = visit(at=address)
+        open_tab(page, "Catalogue")
+        page.wait_for_selector("text=items to recommend")
+        page.set_input_files("#adding input[type=file] >> nth=0", photos)
+        page.wait_for_selector("text=/Describing \\d+ of 24 photos/")
+        page.screenshot(path=pictures / "adding.png")
+        page.goto("about:blank")
+        page.failed.clear()
+        page.asked.clear()
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    # Whole at any moment: what was committed before is there.
+    assert len(Repository.open(repository)) >= 4
+    with serving("--repository", repository, environment=cache) as (_, address):
+        page = visit(at=address)
+        open_tab(page, "Catalogue")
+        page.wait_for_selector("#addition >> text=28 described")
+        page.screenshot(path=pictures / "added.png")
+        page.goto("about:blank")
+        page.asked.clear()
+        page.failed.clear()
+    assert len(Repository.open(repository)) == 28
