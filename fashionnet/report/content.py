@@ -99,33 +99,35 @@ def assemble(
     recommendations: Recommendations,
     items: "Items",
     metadata: Sequence[Mapping[str, Any]],
+    item_count: int,
     scoring: Scoring,
     where: str | None,
 ) -> Report:
     """Gather a report.
 
     `paths` leads from the SHA-256 of the profile's photos to their files, as far as they are at
-    hand; `metadata` holds the catalogue's columns for each recommended item, in their order.
+    hand; `items` are the recommended ones and `metadata` the catalogue's columns for each, in
+    their order; `item_count` is how many they were chosen from.
     """
     shown = [
         ShownItem(
             rank=place + 1,
-            id=str(items.ids[row]),
-            photo=Path(items.photos[row]),
+            id=str(items.ids[place]),
+            photo=Path(items.photos[place]),
             score=float(recommendations.scores[place]),
             likeness=float(recommendations.likeness[place]),
             reason=recommendations.reason(place),
-            classes=items.vectors.classes(row),
+            classes=items.vectors.classes(place),
             metadata={str(name): _value(value) for name, value in metadata[place].items()},
         )
-        for place, row in enumerate(recommendations.rows)
+        for place in range(len(recommendations))
     ]
     return Report(
         profile=profile,
         liked=_photos(profile.liked, paths),
         disliked=_photos(profile.disliked, paths) if profile.disliked else [],
         items=shown,
-        item_count=len(items.ids),
+        item_count=item_count,
         best_score=recommendations.best_score,
         scoring=scoring,
         where=where,
