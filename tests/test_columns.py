@@ -1,5 +1,6 @@
 """Large repositories: the columns beside the table lead to what reading every item leads to."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -274,6 +275,19 @@ def test_a_build_that_was_stopped_before_its_columns(tmp_path):
     assert len(list((tmp_path / "repository").glob("columns.*"))) == 1
 
 
+def test_columns_of_a_table_that_was_made_anew_are_not_used(path):
+    shutil.rmtree(path / "items.lance")
+    table = table_of(path)
+    version = int(next(path.glob("columns.*")).suffix[1:])
+    for start_at in range(0, 300 * (version - 1), 300):
+        table.add(rows(300, start_at))
+    assert table.version == version
+    repository = Repository.open(path)
+    assert_alike(repository, profile(np.random.default_rng(9)), top=10)
+    table.tidy()
+    assert_alike(repository, profile(np.random.default_rng(9)), top=10)
+
+
 @pytest.mark.parametrize("damage", ["columns.json", "coarse.npy", "facets.arrow"])
 @pytest.mark.parametrize("how", ["gone", "half"])
 def test_half_written_columns_are_written_again(path, damage, how):
@@ -357,8 +371,11 @@ def test_many_small_commits_are_joined(path, monkeypatch):
     table = table_of(path)
     for start_at in range(2000, 2100, 10):
         table.add(rows(10, start_at))
+    before = Repository.open(path).candidates()
     table.tidy()
     assert table._small_files() == 1
+    assert Columns.open(next(path.glob("columns.*"))).version == table.version
+    assert len(before.take([0, 1])) == 2, "whoever reads the version before goes on reading it"
     assert_alike(Repository.open(path), profile(np.random.default_rng(8)), top=10)
 
 

@@ -32,27 +32,40 @@ class Candidates:
         schema: Schema,
         embedding_size: int,
         mask: NDArray[np.bool_] | None,
-        take: "Callable[[NDArray[np.uint64]], Items]",
-        metadata: Callable[[NDArray[np.uint64]], list[dict[str, Any]]],
+        read: Callable[[NDArray[np.uint64]], pa.Table],
+        items_of: "Callable[[pa.Table], Items]",
+        metadata_names: Sequence[str],
     ) -> None:
         self.columns = columns
         self.schema = schema
         self.embedding_size = embedding_size
         self.mask = mask
-        self._take = take
-        self._metadata = metadata
+        self._read = read
+        self._items_of = items_of
+        self._metadata_names = list(metadata_names)
         self._count = len(columns) if mask is None else int(np.count_nonzero(mask))
+        self._last: tuple[NDArray[np.int64], pa.Table] | None = None
 
     def __len__(self) -> int:
         return self._count
 
-    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> "Items":
+    def take(self, rows: Sequence[int] | NDArray[np.integer]) -> "Items":
         """Return the items of rows, in that order."""
-        return self._take(self.columns.row_ids[np.asarray(rows, np.int64)])
+        return self._items_of(self._rows(rows))
 
-    def metadata(self, rows: Sequence[int] | NDArray[np.int64]) -> list[dict[str, Any]]:
+    def metadata(self, rows: Sequence[int] | NDArray[np.integer]) -> list[dict[str, Any]]:
         """Return the catalogue's own columns of rows, in that order."""
-        return self._metadata(self.columns.row_ids[np.asarray(rows, np.int64)])
+        found: list[dict[str, Any]] = self._rows(rows).select(self._metadata_names).to_pylist()
+        return found
+
+    def _rows(self, rows: Sequence[int] | NDArray[np.integer]) -> pa.Table:
+        """Read rows of the table, or find them among those that were read last."""
+        wanted = np.asarray(rows, np.int64)
+        if self._last is None or not np.isin(wanted, self._last[0]).all():
+            self._last = wanted, self._read(self.columns.row_ids[wanted])
+        there, table = self._last
+        order = np.argsort(there)
+        return table.take(pa.array(order[np.searchsorted(there, wanted, sorter=order)]))
 
 
 def filter_mask(
@@ -96,12 +109,15 @@ def _passing_combinations(
     total = int(np.prod(sizes, dtype=np.float64).clip(0, _MOST_COMBINATIONS + 1))
     if not 0 < total <= _MOST_COMBINATIONS:
         return None
-    places = np.unravel_index(np.arange(total), sizes)
-    rows = {
-        name: column.take(pa.array(place))
-        for name, column, place in zip(named, values, places, strict=True)
-    }
-    found = table.read_where_of(pa.table(rows | {_PLACE: np.arange(total)}), [_PLACE], where)
+    key = tuple(named)
+    if key not in columns.combinations:
+        places = np.unravel_index(np.arange(total), sizes)
+        rows = {
+            name: column.take(pa.array(place))
+            for name, column, place in zip(named, values, places, strict=True)
+        }
+        columns.combinations[key] = table.in_memory(pa.table(rows | {_PLACE: np.arange(total)}))
+    found = table.read_where_in(columns.combinations[key], [_PLACE], where)
     if found is None:
         return None
     let_through = np.zeros(total, np.bool_)

@@ -140,6 +140,9 @@ class Columns:
         sure_starts: int64 (S + 1,), runs of it.
         sure_codes: uint8 (S, A), the Fashion Vector of each run.
         sure_range: float32 (S, A, 2), lowest and highest probability of the classes in it.
+        facets: the values that occur in each metadata column of few.
+        combinations: tables in memory of every combination of some columns' values, each made
+            when it is needed first.
     """
 
     def __init__(self, folder: Path, description: dict[str, Any]) -> None:
@@ -147,7 +150,9 @@ class Columns:
         self.version = int(description["version"])
         self.learned_from = int(description["learned_from"])
         self.metadata = str(description["metadata"])
+        self.identity = str(description["identity"])
         self.facets: dict[str, pa.Array] = {}
+        self.combinations: dict[tuple[str, ...], Any] = {}
         with pa.OSFile(str(folder / FACETS)) as file:
             facets = pa.ipc.open_file(file).read_all()
         self._facet_numbers = {}
@@ -228,13 +233,15 @@ def write_columns(folder: Path, table: "ItemTable", before: Columns | None = Non
         description = {
             "format": FORMAT,
             "version": table.version,
+            "identity": table.identity,
             "learned_from": learned_from,
             "metadata": table.metadata_columns.to_string(),
             "facets": facets.write(work),
         }
         (work / DESCRIPTION).write_text(json.dumps(description), encoding="utf-8")
         work.chmod(0o755)
-        if Columns.open(folder) is None:
+        present = Columns.open(folder)
+        if present is None or present.identity != table.identity:
             shutil.rmtree(folder, ignore_errors=True)
             _move(work, folder)
     finally:
@@ -415,6 +422,9 @@ def _write_sorted(
                 part[is_new] = new[name][rows[is_new] - len(kept)]
             file.append(part)
         file.close()
+        # The disk need not hold all columns twice.
+        del new[name]
+        (work / f"new_{name}.npy").unlink()
     _write_sure(work, schema, groups, group_of[order])
 
 

@@ -1,5 +1,6 @@
 """The repository on disk: one LanceDB table of items, and a note of what it was built with."""
 
+import hashlib
 import json
 import os
 import re
@@ -20,7 +21,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fashionnet.errors import RequestError
-from fashionnet.files import write_whole
+from fashionnet.files import cache_folder, write_whole
 from fashionnet.repository.candidates import Candidates, filter_mask
 from fashionnet.repository.columns import Columns, write_columns
 from fashionnet.schema import Schema
@@ -35,7 +36,7 @@ DESCRIPTION = "repository.json"
 LEFT_OUT = "left_out.csv"
 TABLE = "items"
 
-READ_WHOLE = 20_000
+READ_WHOLE = 5_000
 """Items up to which a query reads the whole table, and no columns are kept beside it."""
 
 _COLUMNS = "columns."
@@ -45,6 +46,7 @@ _VALUES_IN_A_FILTER = 1000
 _ROWS_IN_A_TAKE = 8192
 _MOST_SMALL_FILES = 100
 _VERSIONS_KEPT = timedelta(minutes=10)
+_EVERY_VERSION = timedelta(days=36_500)
 _MAXIMUM_EMBEDDING_SIZE = 65536
 
 
@@ -185,6 +187,16 @@ class ItemTable:
             return ItemTable(self.path, self.description, table)
 
     @property
+    def identity(self) -> str:
+        """A text that another table in the same place does not have at the same version."""
+        with _store_errors(self.path, "read"):
+            statistics: Any = self._table.stats()
+        return (
+            f"{self.description.model_fingerprint} {statistics['num_rows']} "
+            f"{statistics['total_bytes']}"
+        )
+
+    @property
     def schema(self) -> pa.Schema:
         """All columns."""
         return self._table.schema
@@ -219,11 +231,20 @@ class ItemTable:
         except (OSError, RuntimeError, ValueError) as error:
             raise self._filter_error(where, str(error)) from error
 
-    def read_where_of(self, rows: pa.Table, columns: Sequence[str], where: str) -> pa.Table | None:
-        """Return columns of other rows that a person's filter lets through; None if refused."""
+    def in_memory(self, rows: pa.Table) -> lancedb.table.Table:
+        """Return other rows as a table of the store that lies in memory."""
+        with _store_errors(self.path, "filter"):
+            return lancedb.connect("memory://").create_table("rows", rows)
+
+    def read_where_in(
+        self, table: lancedb.table.Table, columns: Sequence[str], where: str
+    ) -> pa.Table | None:
+        """Return columns of the rows in memory that a person's filter lets through.
+
+        None for a filter that is refused.
+        """
         _check_parentheses(where)
         try:
-            table = lancedb.connect("memory://").create_table("rows", rows)
             return table.search().where(f"({where}\n)").select(list(columns)).to_arrow()
         except (OSError, RuntimeError, ValueError):
             return None
@@ -313,15 +334,16 @@ class ItemTable:
 
         Raises RequestError where the disk is full; the rows are kept, and the next time goes on.
         """
-        is_large = self.row_count() > READ_WHOLE
-        if not is_large:
+        if self.row_count() <= READ_WHOLE:
             self._optimize(timedelta(milliseconds=1))
-        elif self._small_files() > _MOST_SMALL_FILES:
-            self._optimize(_VERSIONS_KEPT)
-        if is_large:
+            remove_columns(self.path)
+        elif self._small_files() <= _MOST_SMALL_FILES:
             write_table_columns(self)
         else:
-            remove_columns(self.path)
+            self._optimize(_EVERY_VERSION)
+            # The version that readers are at goes when there are columns of a newer one.
+            write_table_columns(self)
+            self._optimize(_VERSIONS_KEPT)
 
     def _optimize(self, keep: timedelta) -> None:
         # Files of no version may be those of a commit that another process is making.
@@ -386,6 +408,7 @@ class Repository:
         self.embedding_size = description.embedding_size
         self.root = os.path.normpath(path.resolve() / description.root)
         self._table = table
+        self._looked_at = -1
         self._opened: tuple[Columns, ItemTable] | None = None
         self._masks: dict[str, NDArray[np.bool_]] = {}
 
@@ -444,9 +467,10 @@ class Repository:
         They are those of `items`. Of a large repository nothing but columns is opened, and they
         are as the last build left them, whatever another one is writing.
         """
-        if self._table.row_count() <= READ_WHOLE:
+        opened = self._columns()
+        if opened is None:
             return self.items(where)
-        columns, table = self._columns()
+        columns, table = opened
         mask = None
         if where is not None:
             if where not in self._masks:
@@ -457,21 +481,22 @@ class Repository:
             self.schema,
             self.embedding_size,
             mask,
-            lambda row_ids: self._items(table.take(row_ids, _ITEM_COLUMNS)),
-            lambda row_ids: (
-                table.take(row_ids, table.metadata_columns.names)
-                .select(table.metadata_columns.names)
-                .to_pylist()
-            ),
+            lambda row_ids: table.take(row_ids, [*_ITEM_COLUMNS, *table.metadata_columns.names]),
+            self._items,
+            table.metadata_columns.names,
         )
 
-    def _columns(self) -> tuple[Columns, ItemTable]:
-        """Return the newest columns and the table as they were made from it."""
+    def _columns(self) -> tuple[Columns, ItemTable] | None:
+        """Return the newest columns and the table that they were made from; None if it is small."""
         newest = self._table.version
-        if self._opened is None or self._opened[0].version != newest:
-            opened = open_columns(self._table)
-            if self._opened is None or opened[0].version != self._opened[0].version:
-                self._opened, self._masks = opened, {}
+        if self._looked_at != newest:
+            if self._table.row_count() <= READ_WHOLE:
+                self._opened = None
+            else:
+                opened = open_columns(self._table)
+                if self._opened is None or opened[0].version != self._opened[0].version:
+                    self._opened, self._masks = opened, {}
+            self._looked_at = newest
         return self._opened
 
     def metadata(self, ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -519,14 +544,11 @@ def open_columns(table: ItemTable) -> tuple[Columns, ItemTable]:
     They are made where a build was stopped before it made them; where the folder cannot be
     written, in a temporary one.
     """
-    for folder in _column_folders(table.path):
-        columns = Columns.open(folder)
-        # The version may be gone, where a build was stopped while it tidied.
-        with suppress(RequestError):
-            if columns:
-                return columns, table.at(columns.version)
+    present = _columns_of(table)
+    if present:
+        return present
     version = table.version
-    folder = table.path / f"{_COLUMNS}{version}"
+    folder = _columns_home(table.path) / f"{_COLUMNS}{version}"
     try:
         write_columns(folder, table.at(version))
     except OSError:
@@ -541,14 +563,29 @@ def open_columns(table: ItemTable) -> tuple[Columns, ItemTable]:
     return columns, table.at(version)
 
 
+def _columns_of(table: ItemTable) -> tuple[Columns, ItemTable] | None:
+    """Return the newest columns that are of a version of this table, and that version."""
+    for folder in _column_folders(table.path):
+        columns = Columns.open(folder)
+        # A version may be gone, and what lies there may be of a table that was there before.
+        with suppress(RequestError):
+            if columns:
+                then = table.at(columns.version)
+                if then.identity == columns.identity:
+                    return columns, then
+    return None
+
+
 def write_table_columns(table: ItemTable) -> None:
     """Write the columns of a table's newest version beside it, and remove those before."""
     version = table.version
     folders = _column_folders(table.path)
-    before = next((columns for columns in map(Columns.open, folders) if columns), None)
+    present = _columns_of(table)
+    before = present[0] if present else None
     if before is None or before.version != version:
         with _write_errors(table.path):
-            write_columns(table.path / f"{_COLUMNS}{version}", table.at(version), before)
+            folder = _columns_home(table.path) / f"{_COLUMNS}{version}"
+            write_columns(folder, table.at(version), before)
     for folder in folders:
         if _version_of(folder) < version:
             shutil.rmtree(folder, ignore_errors=True)
@@ -560,11 +597,18 @@ def remove_columns(path: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _columns_home(path: Path) -> Path:
+    """Return the folder for the columns of a repository: its own, where that is on this machine."""
+    if isinstance(path, Path):
+        return path
+    return cache_folder() / "columns" / hashlib.sha256(str(path).encode()).hexdigest()[:16]
+
+
 def _column_folders(path: Path) -> list[Path]:
-    """Return the folders of columns in a repository, that of the newest version first."""
+    """Return the folders of columns of a repository, that of the newest version first."""
     folders = [
         folder
-        for folder in path.glob(f"{_COLUMNS}*")
+        for folder in _columns_home(path).glob(f"{_COLUMNS}*")
         if folder.suffix[1:].isascii() and folder.suffix[1:].isdigit()
     ]
     return sorted(folders, key=_version_of, reverse=True)
