@@ -14,8 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from fashionnet.labels import UNKNOWN
-from fashionnet.network.compiled import frozen_graph
 from fashionnet.network.frozen import FrozenFeatures
+from fashionnet.network.graph import frozen_graph
 from fashionnet.network.training import TrainingPhotos
 from fashionnet.network.trunk import load_imagenet_weights
 from fashionnet.progress import progress

@@ -29,6 +29,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,10 @@ def query(arguments: argparse.Namespace, size: int, path: Path) -> dict[str, str
     )
     kinds["expected, filtered by 2 columns"] = lambda profile: _answer(
         repository, profile, "expected", next(filters)
+    )
+    numbers = count(1)
+    kinds["matching, filtered by the store"] = lambda profile: _answer(
+        repository, profile, "matches", f"relevance > 0.5 AND id > '{next(numbers):09d}'"
     )
     figures = {
         "open": f"{1e3 * opened:.0f} ms",
@@ -363,7 +368,7 @@ def _same_top_by_type(
 
     exact = probabilities.astype(np.float64)
     best = [top(exact, profile) for profile in profiles]
-    kinds = {
+    kinds: dict[str, NDArray[Any]] = {
         "float32": probabilities,
         "float16": probabilities.astype(np.float16),
         "uint8": (probabilities * 255).round().astype(np.uint8),

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from fashionnet.errors import RequestError
 from fashionnet.labels import UNKNOWN
-from fashionnet.network.compiled import frozen_graph
 from fashionnet.network.frozen import FrozenFeatures
+from fashionnet.network.graph import frozen_graph
 from fashionnet.network.heads import HIDDEN_UNITS
 from fashionnet.network.training import TrainingPhotos, fast_precision
 from fashionnet.network.trunk import (

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
+from fashionnet.locations import Location
 from fashionnet.network.trunk import IMAGE_SIZE
 from fashionnet.photos import (
     Image,
@@ -17,6 +17,8 @@ from fashionnet.photos import (
 )
 from fashionnet.schema import Schema
 from fashionnet.vectors import FashionVectors
+
+Place = TypeVar("Place", bound=Location)
 
 
 class Network(Protocol):
@@ -31,15 +33,15 @@ class Network(Protocol):
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class LeftOut(Generic[Place]):
     """A photo that could not be used, and why."""
 
-    photo: Path
+    photo: Place
     reason: str
 
 
 @dataclass(frozen=True)
-class Described:
+class Described(Generic[Place]):
     """What came of some photos.
 
     Attributes:
@@ -49,13 +51,13 @@ class Described:
         left_out: the others.
     """
 
-    photos: list[Path]
+    photos: list[Place]
     fingerprints: list[str]
     vectors: FashionVectors
-    left_out: list[LeftOut]
+    left_out: list[LeftOut[Place]]
 
 
-def read_for_network(photo: Path) -> tuple[str, Image]:
+def read_for_network(photo: Location) -> tuple[str, Image]:
     """Return a photo's SHA-256 and its image at the network's size; UnreadablePhotoError."""
     data = read_bytes(photo)
     return fingerprint(data), resize(decode(data, IMAGE_SIZE), IMAGE_SIZE, IMAGE_SIZE)
@@ -63,17 +65,17 @@ def read_for_network(photo: Path) -> tuple[str, Image]:
 
 def describe_photos(
     network: Network,
-    photos: Sequence[Path],
+    photos: Sequence[Place],
     advance: Callable[[int], None] = lambda count: None,
-) -> Described:
+) -> Described[Place]:
     """Describe photos; unreadable ones are left out with the reason.
 
     `advance` is called with 1 after each photo was handed to the network or left out.
     Memory does not grow with the number of photos beyond the Fashion Vectors themselves.
     """
-    readable: list[Path] = []
+    readable: list[Place] = []
     fingerprints: list[str] = []
-    left_out: list[LeftOut] = []
+    left_out: list[LeftOut[Place]] = []
 
     def images() -> Iterator[Image]:
         for photo, pending in read_ahead(photos, read_for_network):

@@ -5,11 +5,17 @@ import tempfile
 from pathlib import Path
 
 from fashionnet.errors import RequestError
+from fashionnet.locations import Location, first_line, reaching
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Location, data: bytes) -> None:
     """Write a file beside its place and rename it into it; RequestError where that fails."""
     try:
+        if not isinstance(path, Path):
+            # Stores of objects show a new object when it has come whole.
+            with reaching(path):
+                path.write_bytes(data)
+            return
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
         new = Path(name)
@@ -24,9 +30,7 @@ def write_whole(path: Path, data: bytes) -> None:
             new.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise RequestError(
-            f"cannot write {path}: {(error.strerror or str(error)).lower()}"
-        ) from error
+        raise RequestError(f"cannot write {path}: {first_line(error)}") from error
 
 
 def cache_folder() -> Path:

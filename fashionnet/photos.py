@@ -3,12 +3,14 @@
 import hashlib
 import io
 import os
+import posixpath
+import stat
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import cv2
 import numpy as np
@@ -16,6 +18,10 @@ from numpy.typing import NDArray
 from PIL import Image as pillow
 
 from fashionnet.errors import RequestError
+from fashionnet.locations import Location, first_line, reaching, read_up_to
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 Image = NDArray[np.uint8]
 """A photo in memory: H×W×3 uint8, RGB, upright."""
@@ -29,6 +35,9 @@ PHOTOS_AHEAD = 16
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_CHANGING = ("ETag", "etag", "md5Hash", "LastModified", "Last-Modified", "mtime", "created")
+"""What file systems call that which changes when a file is written."""
 
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -74,6 +83,37 @@ def find_photos(paths: Iterable[Path]) -> list[Path]:
     return list(found)
 
 
+def find_remote_photos(folder: "UPath") -> list[str]:
+    """Return the photos below a remote folder, as paths relative to it; hidden ones are not seen.
+
+    Raises RequestError for a folder that cannot be listed or holds no photo.
+    """
+    if folder.protocol in ("http", "https"):
+        raise RequestError(
+            f"{folder}: a web server does not list its files: name a table of photos there"
+        )
+    root = folder.path.rstrip("/") + "/"
+    try:
+        with reaching(folder):
+            # What was listed before may have changed.
+            folder.fs.invalidate_cache()
+            names = folder.fs.find(folder.path)
+    except OSError as error:
+        raise RequestError(f"{folder}: {first_line(error)}") from error
+    below = [name.removeprefix(root) for name in names if name.startswith(root)]
+    photos = [
+        name
+        for name in below
+        if posixpath.splitext(name)[1].lower() in SUFFIXES
+        and not any(part.startswith(".") for part in name.split("/"))
+    ]
+    if not photos:
+        raise RequestError(
+            f"{folder}: no photo found; expected files ending in " + " ".join(sorted(SUFFIXES))
+        )
+    return sorted(photos)
+
+
 def _photos_below(folder: Path) -> list[Path]:
     def stop(error: OSError) -> None:
         raise error
@@ -87,17 +127,39 @@ def _photos_below(folder: Path) -> list[Path]:
     return sorted(photos)
 
 
-def read_bytes(path: Path) -> bytes:
+def file_state(photo: Location) -> tuple[int, int]:
+    """Return a file's size in bytes and a number that changes when it is written again.
+
+    On disk the number is its time of change in nanoseconds; elsewhere, where few stores keep
+    that, a hash of what theirs keeps. Raises OSError for what is not there or not a file.
+    """
+    with reaching(photo):
+        status = photo.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError("not a file")
+        if isinstance(photo, Path):
+            return status.st_size, status.st_mtime_ns
+        information = photo.fs.info(photo.path)
+        marks = [str(information[key]) for key in _CHANGING if key in information]
+        number = int.from_bytes(hashlib.sha256("\n".join(marks).encode()).digest()[:7], "big")
+        return information.get("size") or 0, number
+
+
+def read_bytes(photo: Location) -> bytes:
     """Read a photo file of bounded size; raises UnreadablePhotoError."""
     try:
-        size = path.stat().st_size
-        if size > MAXIMUM_BYTES:
-            raise UnreadablePhotoError(
-                f"file of {size / 2**20:.0f} MiB: at most {MAXIMUM_BYTES // 2**20} MiB are read"
-            )
-        return path.read_bytes()
+        with reaching(photo):
+            size = photo.stat().st_size
+        if size <= MAXIMUM_BYTES:
+            data = read_up_to(photo, MAXIMUM_BYTES + 1)
+            size = max(size, len(data))
     except OSError as error:
-        raise UnreadablePhotoError((error.strerror or str(error)).lower()) from error
+        raise UnreadablePhotoError(first_line(error)) from error
+    if size > MAXIMUM_BYTES:
+        raise UnreadablePhotoError(
+            f"file of {size / 2**20:.0f} MiB: at most {MAXIMUM_BYTES // 2**20} MiB are read"
+        )
+    return data
 
 
 def fingerprint(data: bytes) -> str:

@@ -1,5 +1,6 @@
 """Large repositories: the columns beside the table lead to what reading every item leads to."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -340,6 +341,20 @@ def test_a_full_disk_leaves_the_items_and_the_next_run_completes(path):
     before = len(repository.candidates())
     table_of(path).tidy()
     assert before < len(repository.candidates()) == len(repository.items())
+
+
+def test_what_a_killed_build_left_of_columns_is_removed(path):
+    killed, at_work = path / ".columns.3.killed", path / ".columns.3.at_work"
+    for folder in (killed, at_work):
+        folder.mkdir()
+        (folder / "new_fine.npy").write_bytes(b"half")
+    for file in (killed / "new_fine.npy", killed):
+        os.utime(file, (1, 1))
+    table = table_of(path)
+    table.add(rows(1, first=1200))
+    table.tidy()
+    assert not killed.exists()
+    assert at_work.exists()
 
 
 def test_two_processes_that_write_at_once_lose_nothing(path):

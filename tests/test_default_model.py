@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fashionnet.network.folder import Model
+from fashionnet.network.precision import PRECISION_FILE, Calibration, fast_precisions
 
 ROOT = Path(__file__).parents[1]
 
@@ -68,3 +69,33 @@ def test_a_whole_model_takes_its_place_with_its_sources(shipped, tiny_model, tmp
     card = (shipped / "README.md").read_text("utf-8")
     assert Model.load(trained).fingerprint in card and "Clothing dataset" in card
     assert sorted(path.name for path in tmp_path.iterdir()) == ["shipped", "trained"]
+
+
+def test_a_model_is_calibrated_on_its_validation_photos_as_it_takes_its_place(
+    shipped, tiny_model, drawn, tmp_path
+):
+    trained = Path(shutil.copytree(tiny_model, tmp_path / "trained"))
+    write_records(trained)
+    names = [photo.name for photo in sorted(drawn.glob("*.jpg"))[:3]]
+    parts = [
+        f"{name},0,{part}"
+        for name, part in zip(names, ("validation", "validation", "test"), strict=True)
+    ]
+    (trained / "split-joint.csv").write_text("\n".join(["image,sha256,part", *parts]) + "\n")
+    done = ship(trained, "--output", shipped, "--labels", drawn / "labels.csv")
+    assert done.returncode == 0, done.stderr
+    assert "offers " in done.stdout
+    calibration = Calibration.load(shipped, Model.load(shipped))
+    assert calibration.photos == 2
+    assert set(calibration.accuracy) == set(fast_precisions())
+
+
+def test_a_calibration_of_another_model_does_not_ship(shipped, tiny_model, tmp_path):
+    trained = Path(shutil.copytree(tiny_model, tmp_path / "trained"))
+    write_records(trained)
+    model = Model.load(trained)
+    accuracy = {"f32": dict.fromkeys(model.heads, 1.0)}
+    Calibration("0123456789abcdef", 9, accuracy, {}).save(trained)
+    done = ship(trained, "--output", shipped)
+    assert done.returncode == 2 and PRECISION_FILE in done.stderr
+    assert not (shipped / PRECISION_FILE).exists()

@@ -197,7 +197,7 @@ def test_evaluate_gives_a_terminal_no_commands(tmp_path, monkeypatch, capsys):
     (tmp_path / "a\x1b[31mred.jpg").touch()
     (tmp_path / "labels.csv").write_text("image,pattern\na\x1b[31mred.jpg,solid\n")
     network = ColourNetwork()
-    monkeypatch.setattr("fashionnet.network.compiled.CompiledNetwork.open", lambda _: network)
+    monkeypatch.setattr("fashionnet.network.compiled.CompiledNetwork.open", lambda *_: network)
     parser = argparse.ArgumentParser()
     evaluate.add_arguments(parser)
     assert evaluate.run(parser.parse_args(["--labels", str(tmp_path / "labels.csv")])) == 1

@@ -12,10 +12,10 @@ from hypothesis import strategies as some
 from safetensors.numpy import load_file, save_file
 
 from fashionnet.errors import RequestError
-from fashionnet.network import compiled
-from fashionnet.network.compiled import CompiledNetwork, frozen_graph
+from fashionnet.network.compiled import CompiledNetwork
 from fashionnet.network.folder import MODEL_FILE, WEIGHTS_FILE, Branch, Model, replace_folder
 from fashionnet.network.frozen import FrozenFeatures
+from fashionnet.network.graph import frozen_graph
 from fashionnet.network.heads import GRID_COLUMNS, GRID_ROWS, grid_cells
 from fashionnet.network.trunk import convolutions, find_imagenet_weights, load_imagenet_weights
 from fashionnet.network.views import draw_view
@@ -38,12 +38,8 @@ def images(drawn):
 @pytest.fixture
 def exact(monkeypatch):
     """Compile in float32, which a processor with bfloat16 is not asked for otherwise."""
-
-    class PlainCore(compiled.ov.Core):
-        def get_property(self, *names):
-            return [] if names[-1] == "OPTIMIZATION_CAPABILITIES" else super().get_property(*names)
-
-    monkeypatch.setattr(compiled.ov, "Core", PlainCore)
+    for module in ("precision", "graph"):
+        monkeypatch.setattr(f"fashionnet.network.{module}.fast_precisions", lambda: ("f32",))
 
 
 # --- On disk ---------------------------------------------------------------------------------

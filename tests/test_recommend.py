@@ -25,7 +25,7 @@ def paint(path, colour):
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    monkeypatch.setattr(CompiledNetwork, "open", lambda folder=None: ColourNetwork())
+    monkeypatch.setattr(CompiledNetwork, "open", lambda *_: ColourNetwork())
     for shade in (60, 120, 180, 240):
         paint(tmp_path / "shop" / f"red {shade}.png", (shade, 0, 0))
         paint(tmp_path / "shop" / f"green {shade}.png", (0, shade, 0))

@@ -601,7 +601,7 @@ def test_the_command(shop, repo, monkeypatch, capsys):
     from fashionnet.cli import build as command
     from fashionnet.network import compiled
 
-    monkeypatch.setattr(compiled.CompiledNetwork, "open", lambda folder: ColourNetwork())
+    monkeypatch.setattr(compiled.CompiledNetwork, "open", lambda *_: ColourNetwork())
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
     given = ["--catalogue", str(shop), "--repository", str(repo)]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fashionnet.cli.network import add_network_arguments, open_network
 from fashionnet.text import plain
 
 if TYPE_CHECKING:
@@ -17,19 +18,18 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     parser.add_argument("photos", type=Path, nargs="+", metavar="PHOTO_OR_FOLDER")
-    parser.add_argument("--model", type=Path, help="a model folder (default: the one that ships)")
+    add_network_arguments(parser)
     parser.add_argument("--format", choices=["table", "csv", "json"], default="table")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Describe; returns the exit code."""
     from fashionnet.describing import describe_photos
-    from fashionnet.network.compiled import CompiledNetwork
     from fashionnet.photos import find_photos
     from fashionnet.progress import progress
 
     photos = find_photos(arguments.photos)
-    network = CompiledNetwork.open(arguments.model)
+    network = open_network(arguments)
     with progress("describing photos", len(photos)) as advance:
         described = describe_photos(network, photos, advance)
     for left_out in described.left_out:

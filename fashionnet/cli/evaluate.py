@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fashionnet.cli.network import add_network_arguments, open_network
 from fashionnet.errors import RequestError
 from fashionnet.text import plain
 
@@ -30,9 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="what the CSV's image paths start from (default: the CSV's folder)",
     )
-    parser.add_argument(
-        "--model", type=Path, metavar="DIR", help="a trained model (default: the one that ships)"
-    )
+    add_network_arguments(parser)
     parser.add_argument(
         "--output",
         type=Path,
@@ -46,12 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
     from fashionnet.describing import describe_photos
     from fashionnet.evaluation import figures_table
     from fashionnet.labels import read_labels
-    from fashionnet.network.compiled import CompiledNetwork
     from fashionnet.progress import progress
 
     if arguments.output and arguments.output.exists() and not arguments.output.is_dir():
         raise RequestError(f"{arguments.output}: is a file; --output names a folder")
-    network = CompiledNetwork.open(arguments.model)
+    network = open_network(arguments)
     labels = read_labels(arguments.labels, arguments.images, network.schema)
     with progress("describing photos", len(labels)) as advance:
         described = describe_photos(network, labels.photos, advance)

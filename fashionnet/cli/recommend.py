@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fashionnet.cli.network import add_network_arguments, open_network
 from fashionnet.errors import RequestError
+from fashionnet.locations import location
 from fashionnet.samples.shipped import SAMPLE_REPOSITORY, with_drawn_photos
 from fashionnet.text import plain
 
@@ -27,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--repository",
-        type=Path,
+        type=location,
         default=SAMPLE_REPOSITORY,
         help="what build_repository.py built (default: the drawn sample catalogue)",
     )
@@ -78,9 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="use the style profile saved here; PHOTOS take the place of its liked photos and "
         "--unlike that of its disliked ones, and the profile is saved here again",
     )
-    parser.add_argument(
-        "--model", type=Path, metavar="DIR", help="a trained model (default: the one that ships)"
-    )
+    add_network_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -189,9 +189,7 @@ def _style_profile(
     if not photos and not unlike:
         return saved
 
-    from fashionnet.network.compiled import CompiledNetwork
-
-    network = CompiledNetwork.open(arguments.model)
+    network = open_network(arguments)
     if network.fingerprint != repository.model_fingerprint:
         raise RequestError(
             f"the network is model {network.fingerprint}, {whose} was built with model "

@@ -177,20 +177,25 @@ def rounded(weights: Weights) -> Weights:
 
 
 def _quantised(weights: Weights) -> dict[str, NDArray[np.generic]]:
-    """Store a kernel k as round(k / s) in 8 bits, s = max|k| / 127 for each of its outputs."""
     stored: dict[str, NDArray[np.generic]] = {}
     for name, array in weights.items():
         if name.endswith("/kernel"):
-            largest = np.abs(array).max(axis=tuple(range(array.ndim - 1)))
-            # Twelve bits of the scale suffice, and 127 · s is then exact: what was stored once is
-            # stored again as it is.
-            fraction, exponent = np.frexp(np.maximum(largest, 1e-12) / 127)
-            scale = np.ldexp(np.ceil(fraction * 4096) / 4096, exponent).astype(np.float32)
-            stored[name] = np.rint(array / scale).astype(np.int8)
-            stored[f"{name}{_SCALE}"] = scale
+            stored[name], stored[f"{name}{_SCALE}"] = eight_bits(array)
         else:
             stored[name] = array.astype(np.float32)
     return stored
+
+
+def eight_bits(kernel: NDArray[np.floating]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Return a kernel k as round(k / s) in 8 bits, and s = max|k| / 127 of each of its outputs.
+
+    A kernel that was 8-bit before gives the same whole numbers and scales again.
+    """
+    largest = np.abs(kernel).max(axis=tuple(range(kernel.ndim - 1)))
+    # Twelve bits of the scale suffice, and 127 · s is then exact.
+    fraction, exponent = np.frexp(np.maximum(largest, 1e-12) / 127)
+    scale = np.ldexp(np.ceil(fraction * 4096) / 4096, exponent).astype(np.float32)
+    return np.rint(kernel / scale).astype(np.int8), scale
 
 
 def _dequantised(stored: Mapping[str, NDArray[np.generic]]) -> Weights:

@@ -33,7 +33,7 @@ from fashionnet.labels import (
     split,
 )
 from fashionnet.network.card import write_model_card
-from fashionnet.network.compiled import CompiledNetwork, frozen_graph
+from fashionnet.network.compiled import CompiledNetwork
 from fashionnet.network.folder import (
     MODEL_FILE,
     Branch,
@@ -43,6 +43,7 @@ from fashionnet.network.folder import (
     rounded,
 )
 from fashionnet.network.frozen import FrozenFeatures
+from fashionnet.network.graph import frozen_graph
 from fashionnet.network.training import (
     Recipe,
     TrainedBranch,

@@ -168,7 +168,7 @@ def train_branch(
 
 
 def frozen_model(imagenet: Weights, first_block: str) -> keras.Model:
-    """Return what `fashionnet.network.compiled.frozen_graph` compiles, as a Keras model.
+    """Return what `fashionnet.network.graph.frozen_graph` compiles, as a Keras model.
 
     On a GPU it is the faster of the two.
     """

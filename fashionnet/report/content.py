@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fashionnet.locations import Location, location
 from fashionnet.matching import Recommendations, Scoring
 from fashionnet.profile import ProfilePhotos, StyleProfile
 from fashionnet.text import plain
@@ -35,7 +36,7 @@ class ShownItem:
 
     rank: int
     id: str
-    photo: Path
+    photo: Location
     score: float
     likeness: float
     reason: str
@@ -113,7 +114,7 @@ def assemble(
         ShownItem(
             rank=place + 1,
             id=str(items.ids[place]),
-            photo=Path(items.photos[place]),
+            photo=location(items.photos[place]),
             score=float(recommendations.scores[place]),
             likeness=float(recommendations.likeness[place]),
             reason=recommendations.reason(place),

@@ -2,17 +2,17 @@
 
 import base64
 import io
-from pathlib import Path
 
 from PIL import Image as pillow
 from PIL import ImageDraw, ImageFont
 
+from fashionnet.locations import Location
 from fashionnet.photos import UnreadablePhotoError, decode, read_bytes
 
 _GREY, _DARK_GREY = (226, 226, 224), (105, 105, 102)
 
 
-def thumbnail(photo: Path | None, side: int) -> pillow.Image:
+def thumbnail(photo: Location | None, side: int) -> pillow.Image:
     """Return a photo in its own proportions, its longer side at most `side` pixels.
 
     A photo that was not kept, has gone or cannot be read gives a grey square that says so.

@@ -7,6 +7,7 @@ from pathlib import Path
 from PIL import Image as pillow
 from PIL import ImageDraw, ImageFont
 
+from fashionnet.locations import Location
 from fashionnet.report.content import Report, counted, score_text
 from fashionnet.report.pictures import thumbnail
 
@@ -29,7 +30,7 @@ class _Line:
 
 @dataclass(frozen=True)
 class _Cell:
-    photo: Path | None
+    photo: Location | None
     badge: str
     lines: tuple[_Line, ...]
 

@@ -1,27 +1,32 @@
 """Catalogue to repository: describe what is new or changed, resume, report what was left out."""
 
 import csv
+import hashlib
 import io
 import os
-import stat
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from fashionnet.describing import Described, Network, describe_photos
 from fashionnet.errors import RequestError
-from fashionnet.files import write_whole
-from fashionnet.photos import UnreadablePhotoError, fingerprint, read_bytes
+from fashionnet.files import cache_folder, write_whole
+from fashionnet.locations import Location, first_line, reaching
+from fashionnet.photos import UnreadablePhotoError, file_state, fingerprint, read_bytes
 from fashionnet.repository.catalogue import Catalogue, LeftOutRow, column_names
 from fashionnet.repository.store import (
     DESCRIPTION,
     LEFT_OUT,
     Description,
     ItemTable,
+    drop_table,
     own_columns,
     vector_columns,
     vectors_of,
@@ -31,6 +36,10 @@ from fashionnet.vectors import FashionVectors
 
 PHOTOS_IN_A_COMMIT = 64
 ROWS_IN_A_COMMIT = 8192
+STAGED = "staged"
+REMOTE_READERS = 32
+STORES = ("s3", "gs", "az", "abfss")
+"""Schemes of the object stores that a repository can lie in."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,7 @@ class BuildReport:
         """Items in the repository whose photos have not vanished."""
         return self.relevant + self.irrelevant
 
-    def closing_line(self, repository: Path) -> str:
+    def closing_line(self, repository: Location) -> str:
         """Return how many there are of each, in a line."""
         left_out = f"{len(self.left_out):,} left out"
         if self.left_out:
@@ -73,6 +82,47 @@ class BuildReport:
             + (" and removed" if self.pruned and self.vanished else "")
             + (f"; {unchanged:,} known from an earlier build" if unchanged else "")
         )
+
+
+class Engine(Protocol):
+    """What describes the photos of a build: this process, or the workers of a cluster.
+
+    Attributes:
+        staged: whether its rows are kept aside until all are there, and committed at once.
+    """
+
+    staged: bool
+
+    @property
+    def workers(self) -> int:
+        """How many chunks it describes at once."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a person should know of how it went."""
+
+    def describe(
+        self, chunks: Iterable[Sequence[Location]], advance: Callable[[int], None]
+    ) -> Iterator[Described[Location]]:
+        """Yield what came of each chunk of photos, in the order of the chunks."""
+
+
+class LocalEngine:
+    """Describes photos in this process."""
+
+    workers = 1
+    staged = False
+    notes: Sequence[str] = ()
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+
+    def describe(
+        self, chunks: Iterable[Sequence[Location]], advance: Callable[[int], None]
+    ) -> Iterator[Described[Location]]:
+        """Yield what came of each chunk of photos, in the order of the chunks."""
+        for chunk in chunks:
+            yield describe_photos(self.network, chunk, advance)
 
 
 @dataclass(frozen=True)
@@ -90,17 +140,22 @@ class _Photo:
 
 def build_repository(
     catalogue: Catalogue,
-    repository: Path,
+    repository: Location,
     network: Network,
     prune: bool = False,
     advance: Callable[[int], None] = lambda count: None,
+    engine: Engine | None = None,
 ) -> BuildReport:
     """Build a repository, or bring it up to date with its catalogue.
 
     A photo whose size and time of change, or else whose SHA-256, the repository knows is not
     described again. Items that the catalogue no longer has, or whose file is gone, are marked as
     missing, and removed with `prune`. Every 64 photos are one commit: a build that is stopped
-    loses at most those in work, and the next one goes on from there.
+    loses at most those in work, and the next one goes on from there. With an engine that stages
+    they are commits to a table beside the items, which a last commit adds to the items.
+
+    The repository is a folder, or lies in an object store (see `STORES`). Builds on one machine
+    keep each other out; that two machines do not build one repository in a store is on the person.
 
     `advance` is called with numbers of items that are done; they add up to those of the catalogue.
 
@@ -110,18 +165,25 @@ def build_repository(
     description = Description(
         network.schema, network.fingerprint, network.embedding_size, _root(catalogue, repository)
     )
+    if not isinstance(repository, Path) and repository.protocol not in STORES:
+        raise RequestError(
+            f"{repository}: a repository lies in a folder or in an object store: "
+            + ", ".join(f"{scheme}://" for scheme in STORES)
+        )
     with _only_build(repository):
         _prepare(repository, description)
-        return _Build(catalogue, repository, network, description).run(prune, advance)
+        build = _Build(catalogue, repository, description, engine or LocalEngine(network))
+        return build.run(prune, advance)
 
 
 class _Build:
     def __init__(
-        self, catalogue: Catalogue, repository: Path, network: Network, description: Description
+        self, catalogue: Catalogue, repository: Location, description: Description, engine: Engine
     ) -> None:
         self.catalogue = catalogue
         self.repository = repository
-        self.network = network
+        self.description = description
+        self.engine = engine
         self.left_out = list(catalogue.left_out)
         self.notes = list(catalogue.notes)
         self.newly_described = 0
@@ -132,6 +194,9 @@ class _Build:
         """Do the whole build and report on it."""
         if self.table.metadata_columns != self.metadata.schema:
             self.table.set_metadata_columns(self.metadata.schema)
+        # A build that was stopped may have left some.
+        self._drop_damaged_staged()
+        self._commit_staged()
         known = self.table.read(
             ["id", "photo", "_size", "_modified", "_missing", *self.metadata.column_names]
         )
@@ -139,8 +204,10 @@ class _Build:
         kept, pending = self._sort_out(known, place)
         self._refresh(known, place, kept)
         advance(len(self.catalogue) - len(pending))
-        for start in range(0, len(pending), PHOTOS_IN_A_COMMIT):
-            self._describe(pending[start : start + PHOTOS_IN_A_COMMIT], place, advance)
+        unusable = self._describe(pending, place, advance)
+        self._commit_staged()
+        # What can no longer be read must not be recommended by its former picture.
+        self.table.delete([name for name in unusable if name in place])
         here = {self.catalogue.ids[row] for row in kept}
         here |= {self.catalogue.ids[photo.row] for photo in pending}
         vanished = self._settle_vanished(known, here, prune)
@@ -155,7 +222,7 @@ class _Build:
             vanished,
             prune,
             self.left_out,
-            self.notes,
+            [*self.notes, *self.engine.notes],
         )
 
     def _named_metadata(self, reserved: Sequence[str]) -> pa.Table:
@@ -176,25 +243,34 @@ class _Build:
         )
         sizes = set(known["_size"].to_pylist())
         kept, pending = [], []
-        for row, (name, photo) in enumerate(
-            zip(self.catalogue.ids, self.catalogue.photos, strict=True)
+        for row, (name, photo, state) in enumerate(
+            zip(self.catalogue.ids, self.catalogue.photos, self._states(), strict=True)
         ):
-            try:
-                status = (self.catalogue.root / photo).stat()
-                if not stat.S_ISREG(status.st_mode):
-                    raise OSError("not a file")
-            except OSError as error:
+            if isinstance(state, OSError):
                 if name not in place:
-                    reason = (error.strerror or str(error)).lower()
-                    self.left_out.append(LeftOutRow(photo, reason))
-                continue
-            file = (photo, status.st_size, status.st_mtime_ns)
-            if name in place and files[place[name]] == file:
+                    self.left_out.append(LeftOutRow(photo, first_line(state)))
+            elif name in place and files[place[name]] == (photo, *state):
                 kept.append(row)
             else:
-                has_known_size = status.st_size in sizes
-                pending.append(_Photo(row, status.st_size, status.st_mtime_ns, has_known_size))
+                pending.append(_Photo(row, *state, has_known_size=state[0] in sizes))
         return kept, pending
+
+    def _states(self) -> Iterator[tuple[int, int] | OSError]:
+        """Yield the size of each photo's file and its time of change, or why it has none."""
+        root = self.catalogue.root
+
+        def state(photo: str) -> tuple[int, int] | OSError:
+            try:
+                return file_state(root / photo)
+            except OSError as error:
+                return error
+
+        if isinstance(root, Path):
+            yield from map(state, self.catalogue.photos)
+        else:
+            # Each is a question to a server far away.
+            with ThreadPoolExecutor(REMOTE_READERS) as threads:
+                yield from threads.map(state, self.catalogue.photos)
 
     def _refresh(self, known: pa.Table, place: Mapping[str, int], kept: Sequence[int]) -> None:
         """Bring the metadata of unchanged photos up to date, and those back that had vanished."""
@@ -227,39 +303,108 @@ class _Build:
         return {name: self.metadata[name].take(taken) for name in self.metadata.column_names}
 
     def _describe(
-        self, photos: Sequence[_Photo], place: Mapping[str, int], advance: Callable[[int], None]
-    ) -> None:
-        """Describe some photos, or take over what is known of the same picture."""
+        self, pending: Sequence[_Photo], place: Mapping[str, int], advance: Callable[[int], None]
+    ) -> list[str]:
+        """Describe photos, or take over what is known of the same picture; return the unusable."""
+        chunks: deque[_Chunk] = deque()
+
+        def unknown() -> Iterator[Sequence[Location]]:
+            for start in range(0, len(pending), PHOTOS_IN_A_COMMIT):
+                chunk = self._chunk(pending[start : start + PHOTOS_IN_A_COMMIT])
+                advance(len(chunk.paths) - len(chunk.unknown))
+                chunks.append(chunk)
+                yield chunk.unknown
+
+        unusable: list[str] = []
+        staged: list[pa.Table] = []
+        for described in self.engine.describe(unknown(), advance):
+            chunk = chunks.popleft()
+            pictures, usable = self._part(chunk, described, unusable)
+            if not self.engine.staged:
+                self._write(usable, pictures, place)
+                continue
+            staged.append(self._rows(usable, pictures))
+            if len(staged) >= self.engine.workers:
+                self._stage(staged)
+        self._stage(staged)
+        return unusable
+
+    def _chunk(self, photos: Sequence[_Photo]) -> "_Chunk":
         paths = [self.catalogue.root / self.catalogue.photos[photo.row] for photo in photos]
-        pictures = self._known_pictures(
+        known = self._known_pictures(
             [path for photo, path in zip(photos, paths, strict=True) if photo.has_known_size]
         )
-        unknown = list(dict.fromkeys(path for path in paths if path not in pictures.row_of))
-        advance(len(paths) - len(unknown))
-        described = describe_photos(self.network, unknown, advance)
-        self.newly_described += len(described.photos)
-        pictures = pictures.joined(described)
-        reasons = {left_out.photo: left_out.reason for left_out in described.left_out}
+        unknown = list(dict.fromkeys(path for path in paths if path not in known.row_of))
+        return _Chunk(photos, paths, known, unknown)
 
+    def _part(
+        self, chunk: "_Chunk", described: Described[Location], unusable: list[str]
+    ) -> tuple["_Pictures", list[tuple[_Photo, int]]]:
+        """Return a chunk's pictures and the row of each photo's, noting those that have none."""
+        self.newly_described += len(described.photos)
+        pictures = chunk.known.joined(described)
+        reasons = {left_out.photo: left_out.reason for left_out in described.left_out}
         usable = []
-        unusable = []
-        for photo, path in zip(photos, paths, strict=True):
+        for photo, path in zip(chunk.photos, chunk.paths, strict=True):
             if path in pictures.row_of:
                 usable.append((photo, pictures.row_of[path]))
             else:
                 unusable.append(self.catalogue.ids[photo.row])
                 shown = self.catalogue.photos[photo.row]
                 self.left_out.append(LeftOutRow(shown, reasons[path]))
+        return pictures, usable
+
+    def _write(
+        self, usable: list[tuple[_Photo, int]], pictures: "_Pictures", place: Mapping[str, int]
+    ) -> None:
         new = [pair for pair in usable if self.catalogue.ids[pair[0].row] not in place]
         changed = [pair for pair in usable if self.catalogue.ids[pair[0].row] in place]
         if new:
             self.table.add(self._rows(new, pictures))
         if changed:
             self.table.replace(self._rows(changed, pictures))
-        # What can no longer be read must not be recommended by its former picture.
-        self.table.delete([name for name in unusable if name in place])
 
-    def _known_pictures(self, paths: Sequence[Path]) -> "_Pictures":
+    def _stage(self, rows: list[pa.Table]) -> None:
+        """Put rows into the table beside the items, which is made where there is none."""
+        if any(len(part) for part in rows):
+            staged = ItemTable.open(self.repository, self.description, self.metadata.schema, STAGED)
+            staged.add(pa.concat_tables(rows))
+        rows.clear()
+
+    def _drop_damaged_staged(self) -> None:
+        """Remove staged rows that a full disk or a kill has spoilt: they are described again."""
+        try:
+            staged = ItemTable.open_existing(self.repository, self.description, STAGED)
+            for _ in staged.batches() if staged is not None else ():
+                pass
+        except RequestError as error:
+            drop_table(self.repository, STAGED)
+            self.notes.append(f"what a stopped build left is damaged, described again: {error}")
+
+    def _commit_staged(self) -> None:
+        """Move the staged rows to the items: the new ones in one commit, in their order."""
+        staged = ItemTable.open_existing(self.repository, self.description, STAGED)
+        if staged is None:
+            return
+        if staged.metadata_columns != self.metadata.schema:
+            staged.set_metadata_columns(self.metadata.schema)
+        # A kill after the commit leaves rows that are in both: those replace themselves.
+        present = self.table.read(["id"])["id"].combine_chunks()
+        is_present = pc.is_in(staged.read(["id"])["id"].combine_chunks(), present)
+
+        def rows(chosen: pa.BooleanArray) -> Iterator[pa.RecordBatch]:
+            start = 0
+            for batch in staged.batches():
+                yield batch.filter(chosen.slice(start, len(batch)))
+                start += len(batch)
+
+        self.table.add_batches(rows(pc.invert(is_present)))
+        for batch in rows(is_present):
+            if len(batch):
+                self.table.replace(pa.Table.from_batches([batch]))
+        drop_table(self.repository, STAGED)
+
+    def _known_pictures(self, paths: Sequence[Location]) -> "_Pictures":
         """Return the Fashion Vectors of those photos whose content the table already has."""
         sha256_of = {}
         for path in paths:
@@ -278,7 +423,7 @@ class _Build:
             for path, sha256 in sha256_of.items()
             if sha256 in row_of_sha256
         }
-        return _Pictures(row_of, sha256s, vectors_of(rows, self.network.schema))
+        return _Pictures(row_of, sha256s, vectors_of(rows, self.description.schema))
 
     def _rows(self, pairs: Sequence[tuple[_Photo, int]], pictures: "_Pictures") -> pa.Table:
         """Return rows for the table from items and the rows of their pictures."""
@@ -291,7 +436,7 @@ class _Build:
             "_size": pa.array([photo.size for photo, _ in pairs], pa.int64()),
             "_modified": pa.array([photo.modified for photo, _ in pairs], pa.int64()),
         }
-        vectors = vector_columns(pictures.vectors.take(chosen), self.network.fingerprint)
+        vectors = vector_columns(pictures.vectors.take(chosen), self.description.model_fingerprint)
         return pa.table(columns | vectors | self._metadata_of(items))
 
     def _settle_vanished(self, known: pa.Table, here: Container[str], prune: bool) -> int:
@@ -318,11 +463,11 @@ class _Build:
 class _Pictures:
     """Pictures with their Fashion Vectors, and the row of each photo among them."""
 
-    row_of: dict[Path, int]
+    row_of: dict[Location, int]
     sha256s: list[str]
     vectors: FashionVectors
 
-    def joined(self, described: Described) -> "_Pictures":
+    def joined(self, described: Described[Location]) -> "_Pictures":
         start = len(self.sha256s)
         added = {photo: start + row for row, photo in enumerate(described.photos)}
         return _Pictures(
@@ -332,11 +477,23 @@ class _Pictures:
         )
 
 
-def _root(catalogue: Catalogue, repository: Path) -> str:
+@dataclass(frozen=True)
+class _Chunk:
+    """Photos that are described together: where they lie, and which pictures are known already."""
+
+    photos: Sequence[_Photo]
+    paths: list[Location]
+    known: _Pictures
+    unknown: list[Location]
+
+
+def _root(catalogue: Catalogue, repository: Location) -> str:
     """Return the catalogue's folder as the repository remembers it.
 
     Where they lie in one folder it is relative, so that they can be moved together.
     """
+    if not isinstance(repository, Path) or not isinstance(catalogue.root, Path):
+        return str(catalogue.root)
     here = repository.resolve()
     beside = here.parent
     if beside != beside.parent and catalogue.root.is_relative_to(beside):
@@ -344,11 +501,15 @@ def _root(catalogue: Catalogue, repository: Path) -> str:
     return str(catalogue.root)
 
 
-def _prepare(repository: Path, wanted: Description) -> None:
+def _prepare(repository: Location, wanted: Description) -> None:
     """Make a new folder a repository; refuse what is none, or of another schema or model."""
-    others = [file for file in repository.iterdir() if not file.name.startswith(f".{DESCRIPTION}.")]
-    if others:
-        if not (repository / DESCRIPTION).is_file():
+    try:
+        with reaching(repository):
+            names = [file.name for file in repository.iterdir()] if repository.exists() else []
+    except OSError as error:
+        raise RequestError(f"{repository}: {first_line(error)}") from error
+    if any(not name.startswith(f".{DESCRIPTION}.") for name in names):
+        if DESCRIPTION not in names:
             raise RequestError(
                 f"{repository}: not empty and not a repository: name a new or an empty folder"
             )
@@ -359,7 +520,7 @@ def _prepare(repository: Path, wanted: Description) -> None:
     wanted.write(repository)
 
 
-def _check_same_model(repository: Path, present: Description, wanted: Description) -> None:
+def _check_same_model(repository: Location, present: Description, wanted: Description) -> None:
     remedy = "build into a new folder, or name the model that it was built with"
     if present.schema != wanted.schema:
         raise RequestError(
@@ -378,20 +539,20 @@ def _in_words(schema: Schema) -> str:
 
 
 @contextmanager
-def _only_build(repository: Path) -> Iterator[None]:
+def _only_build(repository: Location) -> Iterator[None]:
     """Hold the repository's folder, made where it is not there, against other builds.
 
+    For one in an object store, a folder of this user's on this machine is held in its place.
     Windows cannot lock a folder: there it is on the person not to start two builds at once.
     """
+    held = repository if isinstance(repository, Path) else _stand_in(repository)
     try:
-        repository.mkdir(parents=True, exist_ok=True)
-        folder = None if os.name == "nt" else os.open(repository, os.O_RDONLY)
+        held.mkdir(parents=True, exist_ok=True)
+        folder = None if os.name == "nt" else os.open(held, os.O_RDONLY)
     except FileExistsError:
-        raise RequestError(f"{repository} is a file: name a folder for the repository") from None
+        raise RequestError(f"{held} is a file: name a folder for the repository") from None
     except OSError as error:
-        raise RequestError(
-            f"cannot make repository {repository}: {(error.strerror or str(error)).lower()}"
-        ) from error
+        raise RequestError(f"cannot make repository {held}: {first_line(error)}") from error
     if folder is None:
         yield
         return
@@ -407,3 +568,8 @@ def _only_build(repository: Path) -> Iterator[None]:
         yield
     finally:
         os.close(folder)
+
+
+def _stand_in(repository: Location) -> Path:
+    name = hashlib.sha256(str(repository).rstrip("/").encode()).hexdigest()[:16]
+    return cache_folder() / "builds" / name

@@ -1,18 +1,21 @@
 """Where items come from: a folder of photos, or a table that names photos."""
 
 import os
+import posixpath
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 import pyarrow as pa
 
 from fashionnet.errors import RequestError
-from fashionnet.photos import find_photos
-from fashionnet.repository.tables import Rows, read_rows
+from fashionnet.locations import Location
+from fashionnet.photos import find_photos, find_remote_photos
+from fashionnet.repository.tables import SUFFIXES, Rows, read_rows
 from fashionnet.schema import FILTER_WORD
 
 MAXIMUM_ID = 500
@@ -34,7 +37,7 @@ class Catalogue:
     """Items to be: N photos below one folder, with a row of metadata each.
 
     Attributes:
-        root: the folder, absolute.
+        root: the folder, absolute, or its URI.
         ids: N names, each once.
         photos: N paths relative to `root`, with forward slashes. The files may be missing.
         metadata: N rows of the catalogue's own columns, by the names that the catalogue gives
@@ -43,7 +46,7 @@ class Catalogue:
         notes: what a person should know of how the catalogue was read.
     """
 
-    root: Path
+    root: Location
     ids: list[str]
     photos: list[str]
     metadata: pa.Table
@@ -62,8 +65,11 @@ class _Candidate:
     row: int | None
 
 
-def read_catalogue(source: Path, metadata: Path | None = None) -> Catalogue:
+def read_catalogue(source: Location, metadata: Location | None = None) -> Catalogue:
     """Read a folder of photos, or a CSV, JSON-lines or Parquet file with a column `image`.
+
+    Both may lie on disk or at a URI (see `fashionnet.locations`); a web server, which lists no
+    folders, can serve a file.
 
     Args:
         source: in a file, `image` is relative to the file's folder and stays inside it, `id`
@@ -74,9 +80,10 @@ def read_catalogue(source: Path, metadata: Path | None = None) -> Catalogue:
 
     Raises RequestError for a source that is neither, and where no item could be found.
     """
-    if source.is_dir():
+    # Elsewhere than on disk a folder is but the beginning of its files' names.
+    if source.is_dir() if isinstance(source, Path) else source.suffix.lower() not in SUFFIXES:
         return _from_folder(source, metadata)
-    if not source.exists():
+    if isinstance(source, Path) and not source.exists():
         raise RequestError(f"{source}: no such file or folder")
     if metadata is not None:
         raise RequestError(
@@ -86,9 +93,12 @@ def read_catalogue(source: Path, metadata: Path | None = None) -> Catalogue:
     return _from_file(source)
 
 
-def _from_folder(folder: Path, metadata: Path | None) -> Catalogue:
+def _from_folder(folder: Location, metadata: Location | None) -> Catalogue:
     root = folder.resolve()
-    photos = [photo.relative_to(root).as_posix() for photo in find_photos([root])]
+    if isinstance(root, Path):
+        photos = [photo.relative_to(root).as_posix() for photo in find_photos([root])]
+    else:
+        photos = find_remote_photos(root)
     rows = read_rows(metadata) if metadata is not None else Rows(pa.table({}), [])
     matches: Sequence[int | None] = [None] * len(photos)
     notes: list[str] = []
@@ -128,7 +138,7 @@ def _rows_of_photos(keys: Sequence[str | None], photos: Sequence[str]) -> list[i
 
 
 def _notes_on_join(
-    metadata: Path, folder: Path, rows: Rows, matches: Sequence[int | None]
+    metadata: Location, folder: Location, rows: Rows, matches: Sequence[int | None]
 ) -> list[str]:
     used = {row for row in matches if row is not None}
     if not used:
@@ -151,7 +161,7 @@ def _notes_on_join(
     return notes
 
 
-def _from_file(source: Path) -> Catalogue:
+def _from_file(source: Location) -> Catalogue:
     root = source.parent.resolve()
     rows = read_rows(source)
     names = rows.columns.column_names
@@ -183,14 +193,16 @@ def _from_file(source: Path) -> Catalogue:
     return _catalogue(root, admitted, metadata, unusable + left_out, rows.notes)
 
 
-def _photo_inside(root: Path, image: str | None) -> str:
+def _photo_inside(root: Location, image: str | None) -> str:
     """Return a photo's path relative to the root; ValueError with the reason where it has none."""
     if not image:
         raise ValueError("no photo named in column image")
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", image):
-        raise ValueError("a web address: only photos on disk are read")
+        raise ValueError("a web address: name photos relative to the file that lists them")
     if len(image) > 4096 or _UNPRINTABLE.search(image):
         raise ValueError("not a path: too long, or with control characters")
+    if not isinstance(root, Path):
+        return _inside_remote(image)
     try:
         # What is checked is what is read: links are followed before the comparison.
         photo = Path(os.path.realpath(root / image))
@@ -199,6 +211,15 @@ def _photo_inside(root: Path, image: str | None) -> str:
     if not photo.is_relative_to(root) or photo == root:
         raise ValueError("lies outside the catalogue's folder")
     return photo.relative_to(root).as_posix()
+
+
+def _inside_remote(image: str) -> str:
+    photo = posixpath.normpath(image)
+    # A web server reads the name with what is escaped in it.
+    for form in (photo, posixpath.normpath(unquote(photo))):
+        if form.startswith(("/", "..")) or form == ".":
+            raise ValueError("lies outside the catalogue's folder")
+    return photo
 
 
 def _admit(candidates: Sequence[_Candidate]) -> tuple[list[_Candidate], list[LeftOutRow]]:
@@ -222,7 +243,7 @@ def _admit(candidates: Sequence[_Candidate]) -> tuple[list[_Candidate], list[Lef
 
 
 def _catalogue(
-    root: Path,
+    root: Location,
     admitted: Sequence[_Candidate],
     columns: pa.Table,
     left_out: list[LeftOutRow],

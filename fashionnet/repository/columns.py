@@ -22,7 +22,9 @@ the cosine from above and below, so that the nearest items are found without rea
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -56,6 +58,7 @@ _GROWTH = 4
 _BLOCK = 16_384
 _LEVELS = 9
 _SEED = 0
+_STALE_AFTER = 3600.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,12 +216,16 @@ def write_columns(folder: Path, table: "ItemTable", before: Columns | None = Non
         before = None
     known = np.array(before.row_ids) if before else np.empty(0, np.uint64)
     kept = np.flatnonzero(np.isin(known, row_ids))
-    added = row_ids[~np.isin(row_ids, known)] if before else row_ids
+    if 2 * len(kept) < len(row_ids):
+        # Reading all in their order takes less time than reading most by their ids.
+        before, known, kept = None, known[:0], kept[:0]
+    added = row_ids[~np.isin(row_ids, known)]
     if before:
         axes, learned_from = before.axes, before.learned_from
     else:
         axes, learned_from = _learn(table, row_ids), len(row_ids)
     folder.parent.mkdir(parents=True, exist_ok=True)
+    _remove_stale(folder.parent)
     work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         facets = _Facets(table.metadata_columns, before)
@@ -246,6 +253,15 @@ def write_columns(folder: Path, table: "ItemTable", before: Columns | None = Non
             _move(work, folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _remove_stale(home: Path) -> None:
+    """Remove what killed processes left; what is being written has changed a moment ago."""
+    for work in home.glob(".columns.*"):
+        with suppress(OSError):
+            changed = max(file.stat().st_mtime for file in (work, *work.iterdir()))
+            if time.time() - changed > _STALE_AFTER:
+                shutil.rmtree(work, ignore_errors=True)
 
 
 def _move(work: Path, folder: Path) -> None:
@@ -286,7 +302,7 @@ def _centres(points: NDArray[np.float32], count: int) -> NDArray[np.float32]:
     return centres
 
 
-def _nearest(points: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.intp]:
+def _nearest(points: NDArray[np.floating], centres: NDArray[np.float32]) -> NDArray[np.intp]:
     half_lengths = np.einsum("ij,ij->i", centres, centres) / 2
     return np.concatenate(
         [

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from fashionnet.errors import RequestError
 from fashionnet.files import cache_folder, write_whole
+from fashionnet.locations import Location, first_line, location, reaching
 from fashionnet.repository.candidates import Candidates, filter_mask
 from fashionnet.repository.columns import Columns, write_columns
 from fashionnet.schema import Schema
@@ -87,7 +88,8 @@ class Description:
         schema: the attributes of its Fashion Vectors.
         model_fingerprint: the model that described its photos.
         embedding_size: the width of its embeddings.
-        root: the folder that its photos lie below, absolute or relative to the repository.
+        root: the folder that its photos lie below, absolute or relative to the repository, or
+            its URI.
     """
 
     schema: Schema
@@ -96,7 +98,7 @@ class Description:
     root: str
 
     @classmethod
-    def read(cls, path: Path) -> "Description":
+    def read(cls, path: Location) -> "Description":
         """Read a repository's own; RequestError for a folder that is no repository."""
         file = path / DESCRIPTION
         if not file.is_file():
@@ -105,7 +107,9 @@ class Description:
                 "build_repository.py"
             )
         try:
-            document = json.loads(file.read_text(encoding="utf-8"))
+            with reaching(file):
+                text = file.read_text(encoding="utf-8")
+            document = json.loads(text)
             if document["format"] != FORMAT:
                 raise RequestError(
                     f"{file}: written in format {document['format']}, this FashionNet reads "
@@ -121,13 +125,13 @@ class Description:
                 str(document["root"]),
             )
         except OSError as error:
-            raise RequestError(f"{file}: {(error.strerror or str(error)).lower()}") from error
+            raise RequestError(f"{file}: {first_line(error)}") from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise RequestError(
                 f"{file}: damaged: build the repository again in a new folder"
             ) from error
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Location) -> None:
         """Write it into a repository's folder, whole or not at all."""
         document = {
             "format": FORMAT,
@@ -150,7 +154,9 @@ class ItemTable:
     Every method that writes is one commit: a reader, or a kill, meets all of it or nothing.
     """
 
-    def __init__(self, path: Path, description: Description, table: lancedb.table.Table) -> None:
+    def __init__(
+        self, path: Location, description: Description, table: lancedb.table.Table
+    ) -> None:
         self.path = path
         self.description = description
         self.own_columns = own_columns(description)
@@ -158,20 +164,41 @@ class ItemTable:
 
     @classmethod
     def open(
-        cls, path: Path, description: Description, create_with: pa.Schema | None = None
+        cls,
+        path: Location,
+        description: Description,
+        create_with: pa.Schema | None = None,
+        name: str = TABLE,
     ) -> "ItemTable":
         """Open a repository's table; where there is none yet, create it with metadata columns.
 
         Raises RequestError where there is none and none is to be created.
         """
+        found = cls.open_existing(path, description, name)
+        if found is not None:
+            return found
+        if create_with is None:
+            raise RequestError(f"{path}: its build was stopped before the first item: run it again")
         with _store_errors(path, "open"):
-            connection = _connect(path)
-            if TABLE in connection.list_tables().tables:
-                return cls(path, description, connection.open_table(TABLE))
-            if create_with is not None:
-                columns = pa.schema([*own_columns(description), *create_with])
-                return cls(path, description, connection.create_table(TABLE, schema=columns))
-        raise RequestError(f"{path}: its build was stopped before the first item: run it again")
+            columns = pa.schema([*own_columns(description), *create_with])
+            return cls(path, description, _connection(path).create_table(name, schema=columns))
+
+    @classmethod
+    def open_existing(
+        cls, path: Location, description: Description, name: str = TABLE
+    ) -> "ItemTable | None":
+        """Open a repository's table, None where there is none."""
+        with _store_errors(path, "open"):
+            connection = _connection(path)
+            if name not in connection.list_tables().tables:
+                return None
+            try:
+                return cls(path, description, connection.open_table(name))
+            except ValueError as error:
+                # A kill while it was made leaves its folder, and no table in it.
+                if "not found" in str(error):
+                    return None
+                raise
 
     @property
     def version(self) -> int:
@@ -182,7 +209,7 @@ class ItemTable:
     def at(self, version: int) -> "ItemTable":
         """Return the table as it was at a commit; RequestError where that is gone."""
         with _store_errors(self.path, "read"):
-            table = _connect(self.path).open_table(TABLE)
+            table = _connection(self.path).open_table(self._table.name)
             table.checkout(version)
             return ItemTable(self.path, self.description, table)
 
@@ -293,6 +320,23 @@ class ItemTable:
         with _store_errors(self.path, "write"):
             self._table.add(self._fitted(rows))
 
+    def add_batches(self, batches: Iterator[pa.RecordBatch]) -> None:
+        """Add rows whose ids are not in the table, however many, in their order and one commit."""
+        fitted = (
+            part
+            for batch in batches
+            for part in self._fitted(pa.Table.from_batches([batch])).to_batches()
+        )
+        with _store_errors(self.path, "write"):
+            reader = pa.RecordBatchReader.from_batches(self._table.schema, fitted)
+            # Rows that are written in parallel would lose their order.
+            self._table.add(reader, write_parallelism=1)
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield all rows in their order, a bounded number at a time."""
+        with _store_errors(self.path, "read"):
+            yield from self._table.search().select(self._table.schema.names).to_batches()
+
     def replace(self, rows: pa.Table) -> None:
         """Put rows in the place of those with the same ids."""
         with _store_errors(self.path, "write"):
@@ -318,7 +362,8 @@ class ItemTable:
         ]
         added = [c for c in wanted if c.name not in present.names or c.name in dropped]
         # A column that goes and comes back by the same name must not keep its former values.
-        remove_columns(self.path)
+        if self._table.name == TABLE:
+            remove_columns(self.path)
         with _store_errors(self.path, "write"):
             if dropped:
                 self._table.drop_columns(dropped)
@@ -395,36 +440,37 @@ class ItemTable:
 
 
 class Repository:
-    """A catalogue whose photos went through the network, as one folder on disk.
+    """A catalogue whose photos went through the network, as one folder on disk or in a store.
 
     >>> repository = Repository.open("REPO")                             # doctest: +SKIP
     >>> items = repository.items("gender = 'Women' AND pattern = 'striped'")  # doctest: +SKIP
     """
 
-    def __init__(self, path: Path, description: Description, table: ItemTable) -> None:
+    def __init__(self, path: Location, description: Description, table: ItemTable) -> None:
         self.path = path
         self.schema = description.schema
         self.model_fingerprint = description.model_fingerprint
         self.embedding_size = description.embedding_size
-        self.root = os.path.normpath(path.resolve() / description.root)
+        self.root = description.root
+        if isinstance(path, Path) and "://" not in self.root:
+            self.root = os.path.normpath(path.resolve() / self.root)
         self._table = table
-        self._looked_at = -1
         self._opened: tuple[Columns, ItemTable] | None = None
         self._masks: dict[str, NDArray[np.bool_]] = {}
 
     @classmethod
-    def open(cls, path: Path | str) -> "Repository":
+    def open(cls, path: Location | str) -> "Repository":
         """Open a repository that was built; RequestError for anything else."""
-        path = Path(path)
+        path = location(path)
         description = Description.read(path)
         return cls(path, description, ItemTable.open(path, description))
 
     @staticmethod
     def build(
-        catalogue: Path | str,
-        repository: Path | str,
+        catalogue: Location | str,
+        repository: Location | str,
         network: "Network",
-        metadata: Path | str | None = None,
+        metadata: Location | str | None = None,
         prune: bool = False,
         advance: Callable[[int], None] = lambda count: None,
     ) -> "BuildReport":
@@ -436,8 +482,10 @@ class Repository:
         from fashionnet.repository.build import build_repository
         from fashionnet.repository.catalogue import read_catalogue
 
-        source = read_catalogue(Path(catalogue), None if metadata is None else Path(metadata))
-        return build_repository(source, Path(repository), network, prune, advance)
+        source = read_catalogue(
+            location(catalogue), None if metadata is None else location(metadata)
+        )
+        return build_repository(source, location(repository), network, prune, advance)
 
     @property
     def columns(self) -> list[str]:
@@ -488,15 +536,14 @@ class Repository:
 
     def _columns(self) -> tuple[Columns, ItemTable] | None:
         """Return the newest columns and the table that they were made from; None if it is small."""
-        newest = self._table.version
-        if self._looked_at != newest:
+        # Columns of the newest version may come after it.
+        if self._opened is None or self._opened[0].version != self._table.version:
             if self._table.row_count() <= READ_WHOLE:
                 self._opened = None
-            else:
-                opened = open_columns(self._table)
-                if self._opened is None or opened[0].version != self._opened[0].version:
-                    self._opened, self._masks = opened, {}
-            self._looked_at = newest
+                return None
+            opened = open_columns(self._table)
+            if self._opened is None or opened[0].version != self._opened[0].version:
+                self._opened, self._masks = opened, {}
         return self._opened
 
     def metadata(self, ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -542,8 +589,11 @@ def open_columns(table: ItemTable) -> tuple[Columns, ItemTable]:
     """Return the newest columns beside a table, and the table as they were made from it.
 
     They are made where a build was stopped before it made them; where the folder cannot be
-    written, in a temporary one.
+    written, in a temporary one. Those of a repository in a store of objects lie on this machine,
+    and follow what builds on others commit.
     """
+    if not isinstance(table.path, Path):
+        write_table_columns(table)
     present = _columns_of(table)
     if present:
         return present
@@ -591,20 +641,20 @@ def write_table_columns(table: ItemTable) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def remove_columns(path: Path) -> None:
+def remove_columns(path: Location) -> None:
     """Remove the columns of a table that has become small."""
     for folder in _column_folders(path):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _columns_home(path: Path) -> Path:
+def _columns_home(path: Location) -> Path:
     """Return the folder for the columns of a repository: its own, where that is on this machine."""
     if isinstance(path, Path):
         return path
     return cache_folder() / "columns" / hashlib.sha256(str(path).encode()).hexdigest()[:16]
 
 
-def _column_folders(path: Path) -> list[Path]:
+def _column_folders(path: Location) -> list[Path]:
     """Return the folders of columns of a repository, that of the newest version first."""
     folders = [
         folder
@@ -619,7 +669,7 @@ def _version_of(folder: Path) -> int:
 
 
 @contextmanager
-def _write_errors(path: Path) -> Iterator[None]:
+def _write_errors(path: Location) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -630,13 +680,22 @@ def _write_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _connect(path: Path) -> lancedb.DBConnection:
-    # Every read starts from the newest commit.
-    return lancedb.connect(str(path.absolute()), read_consistency_interval=timedelta(0))
+def drop_table(path: Location, name: str) -> None:
+    """Remove a repository's table, whatever state it is in."""
+    with _store_errors(path, "write"):
+        _connection(path).drop_table(name)
+
+
+def _connection(path: Location) -> lancedb.DBConnection:
+    return lancedb.connect(
+        str(path.absolute()),
+        # Every read starts from the newest commit.
+        read_consistency_interval=timedelta(0),
+    )
 
 
 @contextmanager
-def _store_errors(path: Path, doing: str) -> Iterator[None]:
+def _store_errors(path: Location, doing: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:

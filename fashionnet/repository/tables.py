@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fashionnet.errors import RequestError
+from fashionnet.locations import Location, first_line, reaching, read_up_to
 
 KEYS = ("id", "image")
 """Columns that are always read as text: they name items and photos."""
@@ -51,13 +52,14 @@ class Rows:
     notes: list[str] = field(default_factory=list)
 
 
-def read_rows(path: Path) -> Rows:
+def read_rows(path: Location) -> Rows:
     """Read a table by its suffix; RequestError for one that is no table at all."""
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise RequestError(f"{path}: expected a file ending in " + " ".join(sorted(_READERS)))
     try:
-        size = path.stat().st_size
+        with reaching(path):
+            size = path.stat().st_size
         if size > MAXIMUM_BYTES:
             raise RequestError(
                 f"{path}: {size / 2**30:.1f} GiB; at most {MAXIMUM_BYTES // 2**30} GiB are read: "
@@ -65,11 +67,11 @@ def read_rows(path: Path) -> Rows:
             )
         return reader(path)
     except OSError as error:
-        raise RequestError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+        raise RequestError(f"{path}: {first_line(error)}") from error
 
 
-def _read_text(path: Path) -> tuple[str, list[str]]:
-    data = path.read_bytes()
+def _read_text(path: Location) -> tuple[str, list[str]]:
+    data = read_up_to(path, MAXIMUM_BYTES)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", errors="replace"), []
     try:
@@ -79,7 +81,7 @@ def _read_text(path: Path) -> tuple[str, list[str]]:
         return data.decode("cp1252", errors="replace"), [note]
 
 
-def _read_csv(path: Path) -> Rows:
+def _read_csv(path: Location) -> Rows:
     text, notes = _read_text(path)
     lines = list(io.StringIO(text, newline=""))
     delimiter = max(",;\t", key=lines[0].count) if lines else ","
@@ -168,7 +170,7 @@ def _column_of_text(cells: list[str], name: str) -> pa.Array:
     return column
 
 
-def _read_json_lines(path: Path) -> Rows:
+def _read_json_lines(path: Location) -> Rows:
     text, notes = _read_text(path)
     broken: list[tuple[int, str]] = []
     records: list[dict[str, Any]] = []
@@ -236,9 +238,9 @@ def _finite(column: pa.Array) -> pa.Array:
     return pc.if_else(pc.is_finite(column), column, pa.scalar(None, column.type))
 
 
-def _read_parquet(path: Path) -> Rows:
+def _read_parquet(path: Location) -> Rows:
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(_on_disk_or_in_memory(path)) as file:
             groups = range(file.metadata.num_row_groups)
             size = sum(file.metadata.row_group(group).total_byte_size for group in groups)
             if size > 4 * MAXIMUM_BYTES:
@@ -265,7 +267,13 @@ def _read_parquet(path: Path) -> Rows:
     return Rows(pa.table(columns), list(range(1, table.num_rows + 1)), [], notes)
 
 
-def _not_kept(path: Path, name: str, what: str) -> str:
+def _on_disk_or_in_memory(path: Location) -> "Path | pa.BufferReader":
+    if isinstance(path, Path):
+        return path
+    return pa.BufferReader(read_up_to(path, MAXIMUM_BYTES))
+
+
+def _not_kept(path: Location, name: str, what: str) -> str:
     """Return a note on a column; RequestError for one that names items or photos."""
     if name in KEYS:
         raise RequestError(f"{path}: column {name} holds {what}: write it as text")
@@ -293,7 +301,7 @@ def _plain_column(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray | pa.Ar
     return column.cast(pa.string())
 
 
-def _column_names(path: Path, header: Sequence[str]) -> list[str]:
+def _column_names(path: Location, header: Sequence[str]) -> list[str]:
     """Name every column, each name once; `id` and `image` are known in any case of letters."""
     if not any(name.strip() for name in header):
         raise RequestError(f"{path}: no header found; expected the names of the columns")
@@ -316,7 +324,7 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-_READERS: dict[str, Callable[[Path], Rows]] = {
+_READERS: dict[str, Callable[[Location], Rows]] = {
     ".csv": _read_csv,
     ".tsv": _read_csv,
     ".jsonl": _read_json_lines,
@@ -324,3 +332,5 @@ _READERS: dict[str, Callable[[Path], Rows]] = {
     ".json": _read_json_lines,
     ".parquet": _read_parquet,
 }
+
+SUFFIXES = frozenset(_READERS)
