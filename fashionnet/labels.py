@@ -26,6 +26,7 @@ from fashionnet.photos import (
     read_bytes,
     resize,
 )
+from fashionnet.product_images import is_product_images, labelled_products
 from fashionnet.schema import RELEVANCE, Attribute, Schema
 
 PARTS = ("train", "validation", "test")
@@ -97,7 +98,8 @@ def read_labels(
     no) and the column that `group` names. A blank cell is unknown; other columns are ignored.
 
     A folder holds `<attribute>/<class>/` folders of photos. A photo whose file lies in several
-    of them (equal by SHA-256) becomes one row. `relevant/yes` and `relevant/no` work too.
+    of them (equal by SHA-256) becomes one row. `relevant/yes` and `relevant/no` work too. A folder
+    of Fashion Product Images as published has its labels in its products' files.
 
     Rows about the same photo are merged. Raises RequestError for a source that cannot be read,
     has no usable column or no rows; for an unknown class; for rows that contradict each other;
@@ -106,7 +108,10 @@ def read_labels(
     if source.is_dir():
         if group is not None:
             raise RequestError(f"{source}: folders of classes have no column {group!r} to group by")
-        rows = _folder_rows(source, {*schema.names, RELEVANCE})
+        if is_product_images(source):
+            rows = _product_rows(source, schema)
+        else:
+            rows = _folder_rows(source, {*schema.names, RELEVANCE})
         _require_attribute(source, [name for row in rows for name in row.cells], schema, "folder")
     else:
         header, lines = _read_csv(source)
@@ -236,6 +241,13 @@ def _folder_rows(source: Path, wanted: set[str] | None) -> list[_Row]:
     return rows
 
 
+def _product_rows(source: Path, schema: Schema) -> list[_Row]:
+    return [
+        _Row(photo.relative_to(source).as_posix(), str(photo), str(photo), photo, cells)
+        for photo, cells in labelled_products(source, schema)
+    ]
+
+
 def _merge(rows: Iterable[_Row]) -> list[_Row]:
     """Make the rows of one photo one row; rows that contradict each other are refused."""
     merged: dict[str, _Row] = {}
@@ -342,6 +354,10 @@ _THUMBNAIL_SIDE = 32
 MAXIMUM_HAMMING_DISTANCE = 10
 MAXIMUM_RELATIVE_DIFFERENCE = 0.12
 
+_SEARCH_AXES = 16
+# A little more than the bound, for what rounding adds.
+_SEARCH_RADIUS = MAXIMUM_RELATIVE_DIFFERENCE + 1e-3
+
 
 def near_duplicate_groups(
     photos: Sequence[Path], advance: Callable[[int], None] = lambda count: None
@@ -377,9 +393,9 @@ def near_duplicate_groups(
             groups[row] = first_rows.setdefault(image.tobytes(), row)
     distinct = np.array(list(first_rows.values()), np.intp)
     if len(distinct):
-        pairs = _near_duplicate_pairs(np.stack([thumbnails[row] for row in distinct]))
+        pairs = near_duplicate_pairs(np.stack([thumbnails[row] for row in distinct]))
         sources, targets = (distinct[ends] for ends in pairs)
-        groups = join_groups(groups, _first_of_group(sources, targets, len(photos)))
+        groups = join_groups(groups, connected(sources, targets, len(photos)))
     return groups
 
 
@@ -391,10 +407,10 @@ def join_groups(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[
         _, representative, inverse = np.unique(groups, return_index=True, return_inverse=True)
         sources.append(rows)
         targets.append(representative[inverse])
-    return _first_of_group(np.concatenate(sources), np.concatenate(targets), len(first))
+    return connected(np.concatenate(sources), np.concatenate(targets), len(first))
 
 
-def _first_of_group(
+def connected(
     sources: NDArray[np.intp], targets: NDArray[np.intp], count: int
 ) -> NDArray[np.int64]:
     """Return for each of `count` nodes the lowest node that the given edges connect it with."""
@@ -426,24 +442,40 @@ def perceptual_hashes(thumbnails: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return hashes
 
 
-def _near_duplicate_pairs(
+def near_duplicate_pairs(
     thumbnails: NDArray[np.uint8],
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the two ends of each pair of near-duplicates among (N, S, S, 3) thumbnails."""
+    """Return the two ends, intp (P,), of each pair of near-duplicates among N thumbnails.
+
+    Thumbnails are uint8 (N, 32, 32, 3); two of them may be the same.
+
+    `near_duplicate_groups` says what near-duplicates are. The relative difference of two
+    thumbnails is at least the distance of their unit vectors, and a projection never makes a
+    distance longer: whatever lies farther apart than MAXIMUM_RELATIVE_DIFFERENCE in the first
+    principal components need not be compared, and a k-d tree finds the rest without looking at
+    every pair.
+    """
+    from scipy.spatial import cKDTree
+
     upright, spreads = _standardised(thumbnails)
     hashes = perceptual_hashes(thumbnails)
     mirror_images = np.ascontiguousarray(thumbnails[:, :, ::-1])
     mirrored, _ = _standardised(mirror_images)
+    places, mirrored_places = _search_places(upright, mirrored)
+    tree = cKDTree(places)
     pairs = [np.zeros((2, 0), np.intp)]
-    for others, other_hashes in (
-        (upright, hashes),
-        (mirrored, perceptual_hashes(mirror_images)),
+    for others, other_places, other_hashes in (
+        (upright, places, hashes),
+        (mirrored, mirrored_places, perceptual_hashes(mirror_images)),
     ):
+        # In slices, so that many photos of one look do not fill the memory.
         for start in range(0, len(hashes), 512):
-            bits = np.bitwise_count(hashes[start : start + 512, None] ^ other_hashes[None, start:])
-            left, right = np.nonzero(bits <= MAXIMUM_HAMMING_DISTANCE)
-            left, right = left[left < right] + start, right[left < right] + start
-            # In slices, so that many photos of one hash do not fill the memory.
+            found = tree.query_ball_point(other_places[start : start + 512], _SEARCH_RADIUS)
+            left = np.concatenate([np.asarray(near, np.intp) for near in found])
+            right = np.repeat(np.arange(start, start + len(found)), [len(near) for near in found])
+            bits = np.bitwise_count(hashes[left] ^ other_hashes[right])
+            chosen = (left < right) & (bits <= MAXIMUM_HAMMING_DISTANCE)
+            left, right = left[chosen], right[chosen]
             for piece in range(0, len(left), 4096):
                 one, two = left[piece : piece + 4096], right[piece : piece + 4096]
                 correlation = np.einsum("ij,ij->i", upright[one], others[two])
@@ -453,6 +485,25 @@ def _near_duplicate_pairs(
                 pairs.append(np.stack([one[near], two[near]]))
     sources, targets = np.concatenate(pairs, axis=1)
     return sources, targets
+
+
+def _search_places(
+    upright: NDArray[np.float32], mirrored: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Project unit vectors, each (N, D), on _SEARCH_AXES axes along which the upright differ most.
+
+    The principal components of pictures are smooth: those of means over 2×2 cells do as well.
+    """
+    side = _THUMBNAIL_SIDE // 4
+    coarse = [
+        # Twice the mean over four cells keeps lengths, as a projection must.
+        2 * rows.reshape(-1, side, 2, side, 2, 3).mean(axis=(2, 4)).reshape(len(rows), -1)
+        for rows in (upright, mirrored)
+    ]
+    sample = coarse[0][:: max(1, len(upright) // 4096)]
+    _, directions = np.linalg.eigh(np.cov(sample, rowvar=False, ddof=0))
+    axes = directions[:, : -_SEARCH_AXES - 1 : -1].astype(np.float32)
+    return coarse[0] @ axes, coarse[1] @ axes
 
 
 def _standardised(

@@ -16,6 +16,8 @@ from fashionnet.labels import (
     check_for_training,
     join_groups,
     near_duplicate_groups,
+    near_duplicate_pairs,
+    perceptual_hashes,
     read_labels,
     schema_from_labels,
     split,
@@ -263,6 +265,34 @@ def test_different_flat_garments_on_white_stay_apart(tmp_path):
 
 def test_grouping_no_photo_gives_no_group():
     assert near_duplicate_groups([]).tolist() == []
+
+
+def test_the_search_finds_the_pairs_that_looking_at_every_pair_finds():
+    random = np.random.default_rng(0)
+    base = np.stack([cv2.resize(texture(seed, 64), (32, 32)) for seed in range(40)])
+    noisy = [
+        np.clip(image + random.normal(0, strength, image.shape), 0, 255).astype(np.uint8)
+        for strength in (2, 6, 12)
+        for image in base
+    ]
+    thumbnails = np.concatenate([base, np.stack(noisy), base[:10, :, ::-1]])
+    small = [cv2.resize(image, (16, 16), interpolation=cv2.INTER_AREA) for image in thumbnails]
+    rows = np.stack(small).reshape(len(thumbnails), -1).astype(np.float64)
+    flipped = rows.reshape(-1, 16, 16, 3)[:, :, ::-1].reshape(rows.shape)
+    hashes = perceptual_hashes(thumbnails)
+    expected = set()
+    for others, theirs in (
+        (rows, hashes),
+        (flipped, perceptual_hashes(np.ascontiguousarray(thumbnails[:, :, ::-1]))),
+    ):
+        centred, centred_others = (x - x.mean(axis=1, keepdims=True) for x in (rows, others))
+        difference = (centred[:, None] - centred_others[None]).std(axis=2)
+        spread = rows.std(axis=1)
+        near = difference <= 0.12 * np.minimum(spread[:, None], spread)
+        near &= np.bitwise_count(hashes[:, None] ^ theirs) <= 10
+        expected |= {(one, two) for one, two in np.argwhere(near).tolist() if one < two}
+    found = set(zip(*(ends.tolist() for ends in near_duplicate_pairs(thumbnails)), strict=True))
+    assert found == expected and len(found) > 40
 
 
 def test_near_duplicates_do_not_chain_through_the_real_catalogue():

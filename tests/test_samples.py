@@ -254,12 +254,12 @@ def test_a_sample_repository_built_again_takes_the_old_ones_place_with_the_same_
 
 def test_only_the_items_that_are_shown_are_drawn_and_only_once(built, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    items = Repository.open(built).items().take([2])
-    shown = Path(with_drawn_photos(items).photos[0])
+    items = Repository.open(built).items()
+    shown = Path(with_drawn_photos(items, [2]).photos[2])
     assert decode(shown.read_bytes()).shape == (400, 300, 3)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [shown]
     shown.write_bytes(b"drawn before")
-    with_drawn_photos(items)
+    with_drawn_photos(items, [2])
     assert shown.read_bytes() == b"drawn before"
 
 
@@ -268,7 +268,7 @@ def test_items_are_drawn_elsewhere_where_the_cache_cannot_be_written(built, tmp_
     (tmp_path / "temporary").mkdir()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    shown = Path(with_drawn_photos(Repository.open(built).items().take([0])).photos[0])
+    shown = Path(with_drawn_photos(Repository.open(built).items(), [0]).photos[0])
     assert shown.is_relative_to(tmp_path / "temporary")
     assert decode(shown.read_bytes()).shape == (400, 300, 3)
 
@@ -283,9 +283,10 @@ def test_the_shipped_repository_is_the_default_models_and_its_items_can_be_drawn
     items = repository.items()
     drawable = {item.id for item in SampleCatalogue(SAMPLE_COUNT, SAMPLE_SEED).items()}
     assert set(items.ids) <= drawable
-    drawn = with_drawn_photos(items.take(range(0, len(items), 25)))
-    for photo in drawn.photos:
-        assert decode(Path(photo).read_bytes()).shape == (400, 300, 3)
+    rows = range(0, len(items), 25)
+    drawn = with_drawn_photos(items, rows)
+    for row in rows:
+        assert decode(Path(drawn.photos[row]).read_bytes()).shape == (400, 300, 3)
 
 
 def test_the_default_model_sees_what_was_drawn():

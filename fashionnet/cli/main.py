@@ -16,9 +16,12 @@ DONE, NOTHING_USABLE, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
 COMMANDS = {
     "describe": "print the Fashion Vectors of photos",
     "recommend": "recommend items to the person who wears what photos show",
+    "similar": "find the items that look like a photo or an item",
+    "map": "draw all items of a repository, like beside like",
     "build": "build a repository from a catalogue",
     "train": "train heads on labelled photos",
     "evaluate": "score a model on labelled photos",
+    "curate": "find what is wrong with photos and labels, and clean them",
 }
 """Commands and what they do; each is a module of this package."""
 

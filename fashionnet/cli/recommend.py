@@ -127,7 +127,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     shown = items.take(found.rows)
     if from_samples and arguments.output:
-        shown = with_drawn_photos(shown)
+        shown = with_drawn_photos(shown, range(len(shown)))
     metadata = repository.metadata_of(items, found.rows)
     report = assemble(
         profile, paths, found, shown, metadata, len(items), arguments.scoring, arguments.where
@@ -190,17 +190,22 @@ def _style_profile(
         return saved
 
     network = open_network(arguments)
-    if network.fingerprint != repository.model_fingerprint:
-        raise RequestError(
-            f"the network is model {network.fingerprint}, {whose} was built with model "
-            f"{repository.model_fingerprint}: name that one with --model, or build the repository "
-            "again"
-        )
+    require_model_of(repository, network.fingerprint)
     profile = _learned(network, photos, unlike, saved, paths)
     if path and profile and profile is not saved:
         profile.save(path)
         _say_saved(path, saved, profile, replaced=bool(photos))
     return profile
+
+
+def require_model_of(repository: "Repository", model_fingerprint: str) -> None:
+    """Raise RequestError unless a repository was built with this model."""
+    if model_fingerprint != repository.model_fingerprint:
+        raise RequestError(
+            f"the network is model {model_fingerprint}, repository {repository.path} was built "
+            f"with model {repository.model_fingerprint}: name that one with --model, or build the "
+            "repository again"
+        )
 
 
 def _learned(

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fashionnet.network.folder import Model
+from fashionnet.network.precision import Calibration
 
 SOURCES = """## Sources and licences
 
@@ -31,6 +32,7 @@ def write_model_card(folder: Path, model: Model) -> None:
             "",
             *_figures(folder, model),
             "",
+            *_precisions(folder, model),
             "## How it was trained",
             "",
             *(line for record in records for line in _record(record)),
@@ -58,6 +60,25 @@ def _figures(folder: Path, model: Model) -> list[str]:
         "Precision and recall of each class, the confusion matrix and the history of the training",
         "are in `figures/<head>/`; which photo was in which part is in `split-<branch>.csv`.",
     ]
+
+
+def _precisions(folder: Path, model: Model) -> list[str]:
+    calibration = Calibration.load(folder, model)
+    if calibration is None:
+        return []
+    lines = [
+        "## Precisions",
+        "",
+        f"Accuracy on the {calibration.photos} photos of the calibration, of the validation part:",
+        "",
+        f"| precision | {' | '.join(model.heads)} | offered |",
+        f"| {' | '.join(['---'] * (len(model.heads) + 2))} |",
+    ]
+    for precision, accuracy in calibration.accuracy.items():
+        shown = " | ".join(f"{accuracy[head]:.3f}" for head in model.heads)
+        offered = "yes" if precision in calibration.precisions else "no"
+        lines.append(f"| {precision} | {shown} | {offered} |")
+    return [*lines, ""]
 
 
 def _interval(figure: dict[str, float]) -> str:

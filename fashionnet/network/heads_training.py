@@ -32,6 +32,7 @@ from fashionnet.labels import (
     near_duplicate_groups,
     split,
 )
+from fashionnet.network.calibration import calibrate_precision
 from fashionnet.network.card import write_model_card
 from fashionnet.network.compiled import CompiledNetwork
 from fashionnet.network.folder import (
@@ -149,8 +150,16 @@ def train_heads(
     new.mkdir(parents=True)
     if existing:
         shutil.copytree(request.output, new, dirs_exist_ok=True)
-    model, figures = _calibrated_and_measured(model, photos, request.heads, labels.schema)
+    validation, test = photos["validation"], photos["test"]
+    model = _with_temperatures(model, validation, request.heads)
     model.save(new)
+    calibration = calibrate_precision(model, validation.photos, validation.codes)
+    calibration.save(new)
+    network = CompiledNetwork(model, "auto", calibration)
+    figures = {
+        head: evaluate_attribute(codes, probabilities, _classes(labels.schema, head))
+        for head, (codes, probabilities) in _predicted(network, test, request.heads).items()
+    }
     _write_splits(new, branches, labels, keys, part)
     for branch, trained in branches.items():
         for head in branch.heads:
@@ -341,22 +350,13 @@ def _trunk(existing: Model | None, branches: Sequence[Branch], imagenet: Weights
     return trunk
 
 
-def _calibrated_and_measured(
-    model: Model, photos: Mapping[str, TrainingPhotos], heads: Sequence[str], schema: Schema
-) -> tuple[Model, dict[str, AttributeFigures]]:
-    """Fit the new heads' temperatures on the validation part, measure them on the test part."""
-    network = CompiledNetwork(model)
+def _with_temperatures(model: Model, validation: TrainingPhotos, heads: Sequence[str]) -> Model:
+    """Fit the new heads' temperatures on the validation part."""
     temperatures = dict(model.temperatures)
-    for head in heads:
-        temperatures[head] = 1.0
-    for head, (codes, probabilities) in _predicted(network, photos["validation"], heads).items():
+    predicted = _predicted(CompiledNetwork(model), validation, heads)
+    for head, (codes, probabilities) in predicted.items():
         temperatures[head] = fit_temperature(np.log(probabilities.clip(1e-12)), codes)
-    calibrated = replace(model, temperatures=temperatures)
-    measured = _predicted(CompiledNetwork(calibrated), photos["test"], heads)
-    return calibrated, {
-        head: evaluate_attribute(codes, probabilities, _classes(schema, head))
-        for head, (codes, probabilities) in measured.items()
-    }
+    return replace(model, temperatures=temperatures)
 
 
 def _predicted(

@@ -59,7 +59,7 @@ class Recipe:
     frozen_rate: float = 1e-3
     unfrozen_rate: float = 1e-4
     weight_decay: float = 1e-4
-    dropout: float = 0.3
+    dropout: float = 0.5
     label_smoothing: float = 0.05
     balance: float = 0.5
     seed: int = 0
@@ -321,15 +321,20 @@ class _Batches(keras.utils.PyDataset):
             head: _label_weights(photos.codes[head], count, recipe.balance)
             for head, count in class_counts.items()
         }
+        known = sum((codes != UNKNOWN).astype(int) for codes in photos.codes.values())
+        # Photos of other things teach the relevant head alone, which soon knows them: each is
+        # seen in every second epoch.
+        self._rich = np.asarray((known > 1) | (len(class_counts) == 1), bool)
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
         random = np.random.default_rng([self._recipe.seed, epoch])
-        self._order = random.permutation(len(self._photos))
+        order = random.permutation(len(self._photos))
+        self._order = order[self._rich[order] | (order % 2 == epoch % 2)]
         self._views = random.integers(self._recipe.views, size=len(self._photos))
 
     def __len__(self) -> int:
-        return -(-len(self._photos) // self._recipe.batch_size)
+        return -(-len(self._order) // self._recipe.batch_size)
 
     def __getitem__(self, batch: int) -> tuple[NDArray[Any], dict, dict]:
         size = self._recipe.batch_size

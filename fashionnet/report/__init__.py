@@ -1,4 +1,4 @@
-"""Show recommendations: a terminal table, an HTML page, a contact sheet, or data."""
+"""Show chosen items: a terminal table, an HTML page, a contact sheet, or data."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,13 +1,18 @@
 """What a report shows, gathered once for every form of it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fashionnet.locations import Location, location
 from fashionnet.matching import Recommendations, Scoring
-from fashionnet.profile import ProfilePhotos, StyleProfile
+from fashionnet.profile import ProfilePhotos, StyleProfile, class_counts
+from fashionnet.schema import Schema
 from fashionnet.text import plain
 
 if TYPE_CHECKING:
@@ -23,16 +28,16 @@ Value = str | int | float | bool | None
 
 @dataclass(frozen=True)
 class ShownPhoto:
-    """A photo of the person's; `path` is None where only its Fashion Vector was kept."""
+    """A photo that items are chosen for; `path` is None where only its Fashion Vector was kept."""
 
     name: str
-    path: Path | None
+    path: Location | None
     classes: list[str]
 
 
 @dataclass(frozen=True)
 class ShownItem:
-    """A recommended item: its place, why it is there, and what the catalogue says of it."""
+    """A chosen item: its place, why it is there, and what the catalogue says of it."""
 
     rank: int
     id: str
@@ -45,36 +50,55 @@ class ShownItem:
 
 
 @dataclass(frozen=True, eq=False)
-class Report:
-    """Recommendations with everything that explains them."""
+class Report(ABC):
+    """Items chosen for photos, with everything that explains the choice.
 
-    profile: StyleProfile
-    liked: list[ShownPhoto]
-    disliked: list[ShownPhoto]
+    Attributes:
+        schema: the attributes that the classes of photos and items belong to.
+        items: what was chosen, best first.
+        item_count: how many items there were to choose from.
+        best_score: the highest score that an item can have.
+        where: the filter that items had to meet.
+    """
+
+    heading: ClassVar[str]
+    items_heading: ClassVar[str]
+    items_key: ClassVar[str]
+    score_name: ClassVar[str]
+
+    schema: Schema
     items: list[ShownItem]
     item_count: int
     best_score: float
-    scoring: Scoring
     where: str | None
 
     @property
+    @abstractmethod
+    def photos(self) -> list[tuple[str, list[ShownPhoto]]]:
+        """The photos that items were chosen for, under a heading for each kind."""
+
+    @property
+    def profile(self) -> StyleProfile | None:
+        """The style profile to show beside the photos, where there is one."""
+        return None
+
+    @property
+    @abstractmethod
     def summary(self) -> str:
-        """One line: how many items were chosen from how many, by what, from which photos."""
-        how = "feature matches" if self.scoring == "matches" else "expected feature matches"
-        text = (
-            f"{len(self.items)} of {counted(self.item_count, 'item')}, scored by {how} with "
-            f"{counted(len(self.liked), 'photo')}"
-        )
-        if self.disliked:
-            text += f" less those with {counted(len(self.disliked), 'disliked photo')}"
-        return text + (f", where {plain(self.where)}" if self.where else "")
+        """One line: how many items were chosen from how many, by what, for which photos."""
+
+    @abstractmethod
+    def document(self) -> dict[str, Any]:
+        """Return what a JSON file says of the request, ahead of the items."""
+
+    @property
+    def best_score_text(self) -> str:
+        """What follows a score to say how high it could be: ' of 4'."""
+        return f" of {score_text(self.best_score)}"
 
     def title(self, item: ShownItem) -> str:
         """Return the item's name in the catalogue, or its id where no column names it."""
-        for column, value in item.metadata.items():
-            if isinstance(value, str) and value and _is_title(column):
-                return plain(value)
-        return plain(item.id)
+        return title_of(item.id, item.metadata)
 
     def details(self, item: ShownItem) -> dict[str, str]:
         """Return a few short metadata columns, those first that tell the items apart."""
@@ -93,6 +117,66 @@ class Report:
                 shown[name] = text
         return shown
 
+    def choice(self, how: str) -> str:
+        """Return '5 of 300 items, <how>', and the filter that they met."""
+        return f"{len(self.items)} of {counted(self.item_count, 'item')}, {how}" + (
+            f", where {plain(self.where)}" if self.where else ""
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class RecommendationReport(Report):
+    """Items recommended to a style profile."""
+
+    heading: ClassVar[str] = "Picked for your style"
+    items_heading: ClassVar[str] = "Recommended"
+    items_key: ClassVar[str] = "recommendations"
+    score_name: ClassVar[str] = "score"
+
+    style: StyleProfile
+    liked: list[ShownPhoto]
+    disliked: list[ShownPhoto]
+    scoring: Scoring
+
+    @property
+    def photos(self) -> list[tuple[str, list[ShownPhoto]]]:
+        """Liked photos, and disliked ones where there are any."""
+        sections = [("Your photos", self.liked), ("Not your taste", self.disliked)]
+        return [(heading, photos) for heading, photos in sections if photos]
+
+    @property
+    def profile(self) -> StyleProfile:
+        """The style profile that items were matched with."""
+        return self.style
+
+    @property
+    def summary(self) -> str:
+        """One line: how many items were chosen from how many, by what, from which photos."""
+        how = "feature matches" if self.scoring == "matches" else "expected feature matches"
+        text = f"scored by {how} with {counted(len(self.liked), 'photo')}"
+        if self.disliked:
+            text += f" less those with {counted(len(self.disliked), 'disliked photo')}"
+        return self.choice(text)
+
+    def document(self) -> dict[str, Any]:
+        """Return how items were scored, and the profile in words."""
+        counts = class_counts(self.style.vectors)
+        return {
+            "scoring": self.scoring,
+            "best_score": self.best_score,
+            "where": self.where,
+            "item_count": self.item_count,
+            "model": self.style.model_fingerprint,
+            "profile": {
+                "liked": [in_words(photo, self.schema) for photo in self.liked],
+                "disliked": [in_words(photo, self.schema) for photo in self.disliked],
+                "class_counts": {
+                    name: dict(zip(self.schema[name].classes, counts[part].tolist(), strict=True))
+                    for name, part in self.schema.slices.items()
+                },
+            },
+        }
+
 
 def assemble(
     profile: StyleProfile,
@@ -103,36 +187,69 @@ def assemble(
     item_count: int,
     scoring: Scoring,
     where: str | None,
-) -> Report:
-    """Gather a report.
+) -> RecommendationReport:
+    """Gather a report of recommendations.
 
     `paths` leads from the SHA-256 of the profile's photos to their files, as far as they are at
     hand; `items` are the recommended ones and `metadata` the catalogue's columns for each, in
     their order; `item_count` is how many they were chosen from.
     """
-    shown = [
-        ShownItem(
-            rank=place + 1,
-            id=str(items.ids[place]),
-            photo=location(items.photos[place]),
-            score=float(recommendations.scores[place]),
-            likeness=float(recommendations.likeness[place]),
-            reason=recommendations.reason(place),
-            classes=items.vectors.classes(place),
-            metadata={str(name): _value(value) for name, value in metadata[place].items()},
-        )
-        for place in range(len(recommendations))
-    ]
-    return Report(
-        profile=profile,
-        liked=_photos(profile.liked, paths),
-        disliked=_photos(profile.disliked, paths) if profile.disliked else [],
-        items=shown,
+    places = range(len(recommendations))
+    return RecommendationReport(
+        schema=profile.schema,
+        items=shown_items(
+            items,
+            np.arange(len(recommendations)),
+            recommendations.scores,
+            recommendations.likeness,
+            [recommendations.reason(place) for place in places],
+            metadata,
+        ),
         item_count=item_count,
         best_score=recommendations.best_score,
-        scoring=scoring,
         where=where,
+        style=profile,
+        liked=_photos(profile.liked, paths),
+        disliked=_photos(profile.disliked, paths) if profile.disliked else [],
+        scoring=scoring,
     )
+
+
+def shown_items(
+    items: "Items",
+    rows: NDArray[np.intp],
+    scores: NDArray[np.float64],
+    likeness: NDArray[np.float64],
+    reasons: Sequence[str],
+    metadata: Sequence[Mapping[str, Any]],
+) -> list[ShownItem]:
+    """Return the items of some rows; the other sequences hold what is said of each, in order."""
+    return [
+        ShownItem(
+            rank=place + 1,
+            id=str(items.ids[row]),
+            photo=location(items.photos[row]),
+            score=float(scores[place]),
+            likeness=float(likeness[place]),
+            reason=reasons[place],
+            classes=items.vectors.classes(row),
+            metadata={str(name): _value(value) for name, value in metadata[place].items()},
+        )
+        for place, row in enumerate(rows)
+    ]
+
+
+def in_words(photo: ShownPhoto, schema: Schema) -> dict[str, str]:
+    """Return a photo's name and its class of each attribute."""
+    return {"photo": photo.name, **dict(zip(schema.names, photo.classes, strict=True))}
+
+
+def title_of(item: str, metadata: Mapping[str, Any]) -> str:
+    """Return what a catalogue calls an item, or its id where no column names it."""
+    for column, value in metadata.items():
+        if isinstance(value, str) and value and _is_title(column):
+            return plain(value)
+    return plain(item)
 
 
 def counted(count: int, noun: str) -> str:

@@ -1,9 +1,9 @@
-"""Recommendations as one HTML page that stands alone: no script, no other file, no network."""
+"""A report as one HTML page that stands alone: no script, no other file, no network."""
 
 from html import escape
 from importlib.resources import files
 
-from fashionnet.profile import class_counts
+from fashionnet.profile import StyleProfile, class_counts
 from fashionnet.report.content import Report, ShownItem, ShownPhoto, counted, score_text
 from fashionnet.report.pictures import data_uri, thumbnail
 from fashionnet.text import plain
@@ -15,14 +15,12 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def html_page(report: Report) -> bytes:
-    """Return the page: the person's photos, their style profile, the recommendations."""
+    """Return the page: the photos, the style profile where there is one, the items."""
     style = files("fashionnet.report").joinpath("page.css").read_text("utf-8")
-    sections = [
-        _photo_section("Your photos", report.liked, report),
-        _photo_section("Not your taste", report.disliked, report) if report.disliked else "",
-        _profile_section(report),
-        _item_section(report),
-    ]
+    sections = [_photo_section(heading, photos) for heading, photos in report.photos]
+    if report.profile:
+        sections.append(_profile_section(report.profile))
+    sections.append(_item_section(report))
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -30,13 +28,13 @@ def html_page(report: Report) -> bytes:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<title>FashionNet: {counted(len(report.items), "recommendation")}</title>
+<title>FashionNet: {report.heading}, {counted(len(report.items), "item")}</title>
 <style>
 {style}</style>
 </head>
 <body>
 <header>
-<h1>Picked for your style</h1>
+<h1>{report.heading}</h1>
 <p>{escape(report.summary)}</p>
 </header>
 <main>
@@ -46,7 +44,7 @@ def html_page(report: Report) -> bytes:
 """.encode()
 
 
-def _photo_section(heading: str, photos: list[ShownPhoto], report: Report) -> str:
+def _photo_section(heading: str, photos: list[ShownPhoto]) -> str:
     figures = "".join(_photo_figure(photo) for photo in photos)
     return f'<section>\n<h2>{heading}</h2>\n<div class="photos">\n{figures}</div>\n</section>\n'
 
@@ -62,9 +60,9 @@ def _photo_figure(photo: ShownPhoto) -> str:
     )
 
 
-def _profile_section(report: Report) -> str:
-    schema, total = report.profile.schema, len(report.liked)
-    counts = class_counts(report.profile.vectors)
+def _profile_section(profile: StyleProfile) -> str:
+    schema, total = profile.schema, len(profile.liked)
+    counts = class_counts(profile.vectors)
     rows = []
     for attribute in schema:
         cells = "".join(
@@ -91,7 +89,9 @@ def _share_cell(name: str, count: int, total: int) -> str:
 
 def _item_section(report: Report) -> str:
     cards = "".join(_item_card(item, report) for item in report.items)
-    return f'<section>\n<h2>Recommended</h2>\n<ol class="wall">\n{cards}</ol>\n</section>\n'
+    return (
+        f'<section>\n<h2>{report.items_heading}</h2>\n<ol class="wall">\n{cards}</ol>\n</section>\n'
+    )
 
 
 def _item_card(item: ShownItem, report: Report) -> str:
@@ -108,8 +108,8 @@ def _item_card(item: ShownItem, report: Report) -> str:
         f'<img loading="lazy" src="{data_uri(picture)}" width="{picture.width}" '
         f'height="{picture.height}" alt="{title}: {look}">'
         f'<div class="text"><h3>{title}</h3>'
-        f'<p class="score">score <strong>{score_text(item.score)}</strong> of '
-        f"{score_text(report.best_score)}"
+        f'<p class="score">{report.score_name} <strong>{score_text(item.score)}</strong>'
+        f"{report.best_score_text}"
         f'<span class="bar"><span style="width:{filled:.0f}%"></span></span></p>'
         f'<p class="reason">{_unbroken(item.reason)}</p>'
         f'<dl class="details">{details}</dl></div></li>\n'

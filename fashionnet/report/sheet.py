@@ -1,8 +1,7 @@
-"""Recommendations as a contact sheet: one picture to look over or to print."""
+"""A report as a contact sheet: one picture to look over or to print."""
 
 import io
 from dataclasses import dataclass
-from pathlib import Path
 
 from PIL import Image as pillow
 from PIL import ImageDraw, ImageFont
@@ -52,15 +51,17 @@ def _encoded(picture: pillow.Image, form: str) -> bytes:
 
 
 def _draw(report: Report) -> pillow.Image:
-    photos = [_photo_cell(photo.path, photo.classes) for photo in report.liked]
-    unlike = [_photo_cell(photo.path, photo.classes) for photo in report.disliked]
+    sections = [
+        (heading, [_photo_cell(photo.path, photo.classes) for photo in photos])
+        for heading, photos in report.photos
+    ]
     items = [
         _Cell(
             item.photo,
             str(item.rank),
             (
                 _Line(
-                    f"score {score_text(item.score)} of {score_text(report.best_score)}",
+                    f"{report.score_name} {score_text(item.score)}{report.best_score_text}",
                     19,
                     _ACCENT,
                 ),
@@ -70,7 +71,7 @@ def _draw(report: Report) -> pillow.Image:
         )
         for item in report.items
     ]
-    sections = [("Your photos", photos), ("Not your taste", unlike), ("Recommended", items)]
+    sections.append((report.items_heading, items))
     blocks = [_title_block(report)]
     blocks += [_section(heading, cells) for heading, cells in sections if cells]
     sheet = pillow.new("RGB", (_WIDTH, sum(b.height for b in blocks) + _MARGIN), _PAPER)
@@ -81,7 +82,7 @@ def _draw(report: Report) -> pillow.Image:
     return sheet
 
 
-def _photo_cell(path: Path | None, classes: list[str]) -> _Cell:
+def _photo_cell(path: Location | None, classes: list[str]) -> _Cell:
     return _Cell(path, "", (_Line(", ".join(classes), 16, _INK, 2),))
 
 
@@ -89,7 +90,7 @@ def _title_block(report: Report) -> pillow.Image:
     lines = _wrap(report.summary, 18, _WIDTH - 2 * _MARGIN, 3)
     block = pillow.new("RGB", (_WIDTH, _MARGIN + 52 + 25 * len(lines)), _PAPER)
     draw = ImageDraw.Draw(block)
-    draw.text((_MARGIN, _MARGIN), "Picked for your style", _INK, _font(34))
+    draw.text((_MARGIN, _MARGIN), report.heading, _INK, _font(34))
     for number, line in enumerate(lines):
         draw.text((_MARGIN, _MARGIN + 50 + 25 * number), line, _SOFT, _font(18))
     return block

@@ -1,4 +1,4 @@
-"""Recommendations as a table on the terminal."""
+"""A report as a table on the terminal."""
 
 import sys
 from typing import TextIO
@@ -12,14 +12,14 @@ from fashionnet.text import plain
 
 
 def print_table(report: Report, file: TextIO | None = None) -> None:
-    """Print rank, item, score and reason of each recommendation; to stdout unless told."""
+    """Print rank, item, score and reason of each item; to stdout unless told."""
     file = file or sys.stdout
     # Where no terminal says how wide it is, lines are left whole for whatever reads them.
     console = Console(file=file, width=None if file.isatty() else 160, highlight=False)
     table = Table(title=Text(report.summary), title_justify="left", box=None, padding=(0, 2, 0, 0))
     table.add_column("rank", justify="right")
     table.add_column("item", overflow="fold")
-    table.add_column(f"score of {score_text(report.best_score)}", justify="right", no_wrap=True)
+    table.add_column(f"{report.score_name}{report.best_score_text}", justify="right", no_wrap=True)
     table.add_column("reason", overflow="fold")
     for item in report.items:
         identity, title = plain(item.id), report.title(item)

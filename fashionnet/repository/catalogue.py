@@ -15,6 +15,7 @@ import pyarrow as pa
 from fashionnet.errors import RequestError
 from fashionnet.locations import Location
 from fashionnet.photos import find_photos, find_remote_photos
+from fashionnet.product_images import is_product_images
 from fashionnet.repository.tables import SUFFIXES, Rows, read_rows
 from fashionnet.schema import FILTER_WORD
 
@@ -69,7 +70,8 @@ def read_catalogue(source: Location, metadata: Location | None = None) -> Catalo
     """Read a folder of photos, or a CSV, JSON-lines or Parquet file with a column `image`.
 
     Both may lie on disk or at a URI (see `fashionnet.locations`); a web server, which lists no
-    folders, can serve a file.
+    folders, can serve a file. A folder on disk of Fashion Product Images as published (see
+    `fashionnet.product_images`) brings its own metadata.
 
     Args:
         source: in a file, `image` is relative to the file's folder and stays inside it, `id`
@@ -80,6 +82,10 @@ def read_catalogue(source: Location, metadata: Location | None = None) -> Catalo
 
     Raises RequestError for a source that is neither, and where no item could be found.
     """
+    if isinstance(source, Path) and metadata is None and is_product_images(source):
+        from fashionnet.repository.published import read_product_images
+
+        return read_product_images(source)
     # Elsewhere than on disk a folder is but the beginning of its files' names.
     if source.is_dir() if isinstance(source, Path) else source.suffix.lower() not in SUFFIXES:
         return _from_folder(source, metadata)

@@ -31,6 +31,8 @@ from fashionnet.vectors import FashionVectors
 if TYPE_CHECKING:
     from fashionnet.describing import Network
     from fashionnet.repository.build import BuildReport
+    from fashionnet.similarity.neighbours import Similar
+    from fashionnet.similarity.shifts import Shift
 
 FORMAT = 1
 DESCRIPTION = "repository.json"
@@ -545,6 +547,26 @@ class Repository:
             if self._opened is None or opened[0].version != self._opened[0].version:
                 self._opened, self._masks = opened, {}
         return self._opened
+
+    def similar(
+        self,
+        item: str,
+        top: int = 5,
+        where: str | None = None,
+        shifts: "Sequence[Shift]" = (),
+        colour: str | None = None,
+    ) -> "Similar":
+        """Return the items that look most like one of them, with likenesses, itself left out.
+
+        `where` and `colour` choose among the items, `shifts` walk from the item towards classes.
+        Raises RequestError for an id that is not there and a class that no item has.
+
+        >>> found = repository.similar("10003")                          # doctest: +SKIP
+        >>> dict(zip(found.ids, found.likeness))                         # doctest: +SKIP
+        """
+        from fashionnet.similarity.search import similar_to_item
+
+        return similar_to_item(self, item, top, where, shifts, colour)
 
     def metadata(self, ids: Sequence[str]) -> list[dict[str, Any]]:
         """Return the catalogue's own columns of items, one mapping for each id, in that order."""

@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,16 +24,16 @@ _MODIFIED_NS = 10**18
 """The photos' time of change, in September 2001: a repository keeps it, and each build's alike."""
 
 
-def with_drawn_photos(items: "Items") -> "Items":
-    """Return items of the sample repository with pictures that are there.
+def with_drawn_photos(items: "Items", rows: Sequence[int]) -> "Items":
+    """Return items of the sample repository, those of some rows with pictures that are there.
 
     What is missing is drawn into the user's cache, or into a temporary folder where that cannot
     be written.
     """
     try:
-        return _drawn_below(cache_folder() / "samples", items)
+        return _drawn_below(cache_folder() / "samples", items, rows)
     except (OSError, RuntimeError):
-        return _drawn_below(Path(tempfile.mkdtemp(prefix="fashionnet-samples-")), items)
+        return _drawn_below(Path(tempfile.mkdtemp(prefix="fashionnet-samples-")), items, rows)
 
 
 def build_sample_repository(
@@ -64,15 +64,15 @@ def build_sample_repository(
     return report
 
 
-def _drawn_below(folder: Path, items: "Items") -> "Items":
+def _drawn_below(folder: Path, items: "Items", rows: Sequence[int]) -> "Items":
     from fashionnet.samples.collection import SampleCatalogue
 
     catalogue = SampleCatalogue(SAMPLE_COUNT, SAMPLE_SEED)
-    photos = []
-    with progress("drawing sample items", len(items)) as advance:
-        for name, fingerprint in zip(items.ids, items.fingerprints, strict=True):
-            index = int(name.rpartition("_")[2])
+    photos = list(items.photos)
+    with progress("drawing sample items", len(rows)) as advance:
+        for row in rows:
+            index = int(items.ids[row].rpartition("_")[2])
             # By content: what another version draws of the same item is another picture.
-            photos.append(str(catalogue.photo(index, folder / str(fingerprint)[:16])))
+            photos[row] = str(catalogue.photo(index, folder / str(items.fingerprints[row])[:16]))
             advance(1)
     return replace(items, photos=photos)

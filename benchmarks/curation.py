@@ -1,0 +1,352 @@
+"""How much of what was planted `curate` finds, how clean it makes labels, and how fast it compares.
+
+Every part plants faults in real photos with a fixed seed and prints a table:
+
+    PYTHONPATH=. python benchmarks/curation.py --data ../shared/data faults
+    PYTHONPATH=. python benchmarks/curation.py --data ../shared/data labels
+    PYTHONPATH=. python benchmarks/curation.py --data ../shared/data speed --counts 10000 100000
+
+`faults` copies 2,000 photos of the test and validation parts of the shipped model's split to a
+temporary folder, and 200 copies each rescaled, recompressed, cropped (65 to 95% of each side) and
+mirrored, 100 shoes, bags and watches, 50 each blurred, dark, blank, too small and truncated.
+
+`labels` swaps labels of photos that the shipped model was not trained on, asks for doubtful labels,
+and trains quick heads before and after dropping them; accuracy is that on held-out photos whose
+labels nobody touched.
+
+`speed` times the search on random pictures, of which 5% are near-duplicates, beside imagehash (the
+same 64-bit perceptual hash) compared in all pairs, whose time is projected from 2,000 photos.
+"""
+
+import argparse
+import csv
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from accuracy import read_split
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from fashionnet.curation.curate import Curation, Workplace, curate
+from fashionnet.curation.doubtful import STRENGTH, doubtful_rows, held_out_predictions
+from fashionnet.curation.duplicates import nearest
+from fashionnet.curation.looks import look_at
+from fashionnet.curation.pile import read_pile
+from fashionnet.evaluation import wilson_interval
+from fashionnet.labels import near_duplicate_pairs, read_labels
+from fashionnet.network.compiled import CompiledNetwork
+from fashionnet.network.folder import DEFAULT_MODEL
+from fashionnet.photos import Image, decode, read_bytes
+from fashionnet.progress import progress
+from fashionnet.schema import Schema
+
+SHARES_SWAPPED = (0.05, 0.10)
+Change = Callable[[Image, np.random.Generator], Image]
+
+
+def _rescaled(image: Image, random: np.random.Generator) -> Image:
+    factor = random.uniform(0.55, 1.6)
+    return _as_image(cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA))
+
+
+def _cropped(image: Image, random: np.random.Generator) -> Image:
+    height, width = image.shape[:2]
+    share = random.uniform(0.65, 0.95)
+    tall, wide = round(height * share), round(width * share)
+    top = random.integers(0, height - tall + 1)
+    left = random.integers(0, width - wide + 1)
+    return image[top : top + tall, left : left + wide]
+
+
+def _as_image(image: NDArray[np.generic]) -> Image:
+    return image.astype(np.uint8, copy=False)
+
+
+COPIES: dict[str, tuple[Change, int]] = {
+    "rescaled": (_rescaled, 92),
+    "recompressed": (lambda image, random: image, 40),
+    "cropped": (_cropped, 85),
+    "mirrored": (lambda image, random: image[:, ::-1], 92),
+    "mirrored and cropped": (lambda image, random: _cropped(image[:, ::-1], random), 85),
+}
+"""Copies of a photo: what is done to it and the JPEG quality it is saved with."""
+
+SPOILT: dict[str, Change] = {
+    "blurred": lambda image, random: _as_image(cv2.GaussianBlur(image, (0, 0), 3)),
+    "dark": lambda image, random: _as_image(image * random.uniform(0.05, 0.2)),
+    "blank": lambda image, random: _as_image(
+        np.clip(random.integers(0, 256, 3) + random.normal(0, 2, image.shape), 0, 255)
+    ),
+    "too small": lambda image, random: _as_image(cv2.resize(image, (72, 96))),
+}
+
+
+def main() -> None:
+    """Print the part that was asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("part", choices=["faults", "labels", "speed"])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--photos", type=int, default=2000, help="originals of the part faults")
+    parser.add_argument("--copies", type=int, default=200, help="of each kind")
+    parser.add_argument("--counts", type=int, nargs="+", default=[10_000, 100_000])
+    arguments = parser.parse_args()
+    if arguments.part == "faults":
+        measure_faults(arguments.data, arguments.photos, arguments.copies)
+    elif arguments.part == "labels":
+        measure_labels(arguments.data)
+    else:
+        measure_speed(arguments.counts)
+
+
+# --- Planted faults --------------------------------------------------------------------------
+
+
+def measure_faults(data: Path, count: int, copies: int) -> None:
+    """Plant faults in a temporary folder, curate it, print recall and precision by kind."""
+    random = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "pile"
+        folder.mkdir()
+        originals = _garments_not_trained_on(data)
+        chosen = [originals[row] for row in random.permutation(len(originals))[:count]]
+        for number, photo in enumerate(chosen):
+            shutil.copyfile(photo, folder / f"original-{number}.jpg")
+        planted = _plant(folder, data, chosen, copies, random)
+        pile = read_pile(folder, None, Schema.default())
+        curation = curate(
+            pile,
+            Workplace.of(folder, None),
+            CompiledNetwork.open(),
+            Schema.default(),
+            progress,
+        )
+        _print_unusable(curation, planted)
+        _print_copies(curation, planted)
+
+
+def _garments_not_trained_on(data: Path) -> list[Path]:
+    split = read_split(DEFAULT_MODEL)
+    labels = read_labels(data / "attributes.csv", data, Schema.default())
+    return [
+        photo
+        for photo, name, relevance in zip(
+            labels.photos, labels.names, labels.relevance, strict=True
+        )
+        if relevance == 1 and split.get(name, ("", "train"))[1] != "train"
+    ]
+
+
+def _plant(
+    folder: Path, data: Path, originals: list[Path], copies: int, random: np.random.Generator
+) -> dict[str, set[str]]:
+    """Write faulty photos to the folder; return their names by kind."""
+    planted: dict[str, set[str]] = {}
+
+    def write(kind: str, number: int, image: Image, quality: int = 92) -> None:
+        # The number is that of the original, so that a copy is known by its name.
+        name = f"{kind.replace(' ', '_')}-{number}.jpg"
+        bgr = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR)
+        cv2.imwrite(str(folder / name), bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        planted.setdefault(kind, set()).add(name)
+
+    order = iter(random.permutation(len(originals)).tolist())
+    for kind, (change, quality) in COPIES.items():
+        for _ in range(copies):
+            number = next(order)
+            write(kind, number, change(decode(read_bytes(originals[number])), random), quality)
+    spoilt = max(1, copies // 4)
+    for kind, change in SPOILT.items():
+        for _ in range(spoilt):
+            # Spoilt from photos that are not in the pile otherwise: they are nobody's copy.
+            number = next(order)
+            original = folder / f"original-{number}.jpg"
+            write(kind, number, change(decode(read_bytes(original)), random))
+            original.unlink()
+    for _ in range(spoilt):
+        number = next(order)
+        name = f"unreadable-{number}.jpg"
+        whole = (folder / f"original-{number}.jpg").read_bytes()
+        (folder / name).write_bytes(whole[: len(whole) // 3])
+        planted.setdefault("unreadable", set()).add(name)
+    with (data / "catalogue" / "styles.csv").open(encoding="utf-8", newline="") as file:
+        others = [
+            row["id"]
+            for row in csv.DictReader(file)
+            if row["subCategory"] in ("Shoes", "Bags", "Watches")
+        ]
+    for number in random.permutation(len(others))[: copies // 2].tolist():
+        photo = data / "catalogue" / "images" / f"{others[number]}.jpg"
+        shutil.copyfile(photo, folder / f"irrelevant-{number}.jpg")
+        planted.setdefault("irrelevant", set()).add(f"irrelevant-{number}.jpg")
+    return planted
+
+
+def _print_unusable(curation: Curation, planted: dict[str, set[str]]) -> None:
+    print("\n| finding | planted | recall | precision |\n| --- | --- | --- | --- |")
+    for kind in ("unreadable", *SPOILT, "irrelevant"):
+        found = {f.photo for f in curation.findings if f.finding == kind}
+        right = len(found & planted[kind])
+        recall = wilson_interval(right, len(planted[kind]))
+        precision = wilson_interval(right, len(found))
+        print(f"| {kind} | {len(planted[kind])} | {recall} | {precision} |")
+
+
+def _print_copies(curation: Curation, planted: dict[str, set[str]]) -> None:
+    """A copy is found when its original is in its group; a pair that nobody planted is wrong."""
+    group_of = dict(zip(curation.pile.names, curation.groups.tolist(), strict=True))
+    print("\n| copies | planted | recall |\n| --- | --- | --- |")
+    for kind in COPIES:
+        here = [
+            (name, original)
+            for name in planted[kind]
+            if (original := f"original-{name.split('-')[1]}") in group_of
+        ]
+        found = sum(group_of[name] == group_of[original] for name, original in here)
+        print(f"| {kind} | {len(here)} | {wilson_interval(found, len(here))} |")
+    sizes = Counter(group_of.values())
+    members: dict[int, set[str]] = {}
+    for name, group in group_of.items():
+        if sizes[group] > 1:
+            members.setdefault(group, set()).add(name.split("-")[1])
+    alone = sum(len(numbers) == 1 for numbers in members.values())
+    print(f"\ngroups of one original only: {alone} of {len(members)}; the others join:")
+    for numbers in [numbers for numbers in members.values() if len(numbers) > 1][:40]:
+        print("  " + ", ".join(sorted(numbers)))
+
+
+# --- Planted label noise ---------------------------------------------------------------------
+
+
+def measure_labels(data: Path) -> None:
+    """Swap labels, look for them, print recall and precision, and accuracy with and without."""
+    schema = Schema.default()
+    split = read_split(DEFAULT_MODEL)
+    labels = read_labels(data / "attributes.csv", data, schema)
+    unseen = [
+        row for row, n in enumerate(labels.names) if split.get(n, ("", "train"))[1] != "train"
+    ]
+    labels = labels.take(unseen)
+    with tempfile.TemporaryDirectory() as place, progress("looking", len(labels)) as advance:
+        looks = look_at(labels.photos, CompiledNetwork.open(), Path(place), advance)
+    embeddings = looks.embeddings.astype(np.float32)
+    random = np.random.default_rng(0)
+    held_back = random.random(len(labels)) < 0.4
+    print(
+        "| attribute | swapped | found | of those found, swapped | accuracy, clean labels "
+        "| with swapped | after dropping doubtful |\n|" + " --- |" * 7
+    )
+    for share in SHARES_SWAPPED:
+        for attribute in schema:
+            truth = labels.codes[attribute.name].astype(np.int64)
+            known = np.flatnonzero((truth >= 0) & ~held_back)
+            test = np.flatnonzero((truth >= 0) & held_back)
+            swapped = random.random(len(known)) < share
+            codes = np.full(len(truth), -1)
+            codes[known] = _swapped(truth[known], swapped, len(attribute.classes), random)
+            held_out = held_out_predictions(embeddings, codes, np.arange(len(truth)))
+            if held_out is None:
+                continue
+            doubted = np.isin(known, held_out.rows[doubtful_rows(held_out)])
+            right = int((doubted & swapped).sum())
+            figures = [
+                _accuracy(embeddings, rows, codes_of, test, truth)
+                for rows, codes_of in (
+                    (known, truth),
+                    (known, codes),
+                    (known[~doubted], codes),
+                )
+            ]
+            print(
+                f"| {attribute.name} | {share:.0%}: {swapped.sum()} "
+                f"| {wilson_interval(right, int(swapped.sum()))} "
+                f"| {wilson_interval(right, int(doubted.sum()))} | "
+                + " | ".join(str(figure) for figure in figures)
+                + " |"
+            )
+
+
+def _swapped(
+    truth: NDArray[np.int64],
+    swapped: NDArray[np.bool_],
+    classes: int,
+    random: np.random.Generator,
+) -> NDArray[np.int64]:
+    others = (truth + random.integers(1, classes, len(truth))) % classes
+    return np.where(swapped, others, truth)
+
+
+def _accuracy(
+    embeddings: NDArray[np.float32],
+    rows: NDArray[np.intp],
+    codes: NDArray[np.int64],
+    test: NDArray[np.intp],
+    truth: NDArray[np.int64],
+) -> str:
+    head = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=200))
+    head.fit(embeddings[rows], codes[rows])
+    right = int((head.predict(embeddings[test]) == truth[test]).sum())
+    return str(wilson_interval(right, len(test)))
+
+
+# --- Speed -----------------------------------------------------------------------------------
+
+
+def measure_speed(counts: list[int]) -> None:
+    """Time the searches on random pictures, beside imagehash in all pairs."""
+    for count in counts:
+        thumbnails = _random_thumbnails(count)
+        distinct = np.unique(thumbnails.reshape(count, -1), axis=0).reshape(-1, 32, 32, 3)
+        start = time.perf_counter()
+        pairs = len(near_duplicate_pairs(distinct)[0])
+        near = time.perf_counter() - start
+        embeddings = np.random.default_rng(1).normal(size=(count, 512)).astype(np.float32)
+        embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+        start = time.perf_counter()
+        nearest(embeddings, 6)
+        neighbours = time.perf_counter() - start
+        print(
+            f"{count:,} photos: near-duplicates {near:.1f} s ({pairs:,} pairs), nearest "
+            f"embeddings {neighbours:.1f} s; imagehash in all pairs, projected: "
+            f"{_imagehash_seconds(thumbnails[:2000]) * (count / 2000) ** 2:,.0f} s"
+        )
+
+
+def _random_thumbnails(count: int) -> NDArray[np.uint8]:
+    """Return pictures like garments on white: a blob of its own outline, colour and print each."""
+    random = np.random.default_rng(0)
+    thumbnails = np.full((count, 32, 32, 3), 250, np.uint8)
+    for image in thumbnails:
+        shape = cv2.resize(random.random((5, 5), np.float32), (32, 32)) > 0.45
+        texture = cv2.resize(random.integers(0, 256, (6, 6, 3), dtype=np.uint8), (32, 32))
+        image[shape] = (texture[shape] * 0.4 + random.integers(0, 150, 3)).astype(np.uint8)
+    copies = random.permutation(count)[: count // 10]
+    half = len(copies) // 2
+    noise = random.integers(-3, 4, (half, 32, 32, 3))
+    thumbnails[copies[:half]] = np.clip(thumbnails[copies[half : 2 * half]] + noise, 0, 255)
+    return thumbnails
+
+
+def _imagehash_seconds(thumbnails: NDArray[np.uint8]) -> float:
+    """Return how long imagehash takes to compare all pairs of the thumbnails' hashes."""
+    import imagehash
+    from PIL import Image as pillow
+
+    hashes = [imagehash.phash(pillow.fromarray(image)) for image in thumbnails]
+    start = time.perf_counter()
+    close = 0
+    for row, one in enumerate(hashes):
+        for other in hashes[row + 1 :]:
+            close += one - other <= 10
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""`python -m fashionnet similar`: the items that look like a photo, or like one of the items."""
+
+import argparse
+import sys
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fashionnet.cli.network import add_network_arguments, open_network
+from fashionnet.cli.recommend import require_model_of
+from fashionnet.locations import location
+from fashionnet.samples.shipped import SAMPLE_REPOSITORY, with_drawn_photos
+from fashionnet.text import plain
+
+if TYPE_CHECKING:
+    from fashionnet.profile import ProfilePhotos
+    from fashionnet.repository.store import Items, Repository
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `similar` takes."""
+    parser.add_argument(
+        "query",
+        metavar="PHOTO_OR_ITEM_ID",
+        help="a photo, or the id of an item, which is then left out itself",
+    )
+    parser.add_argument(
+        "--repository",
+        type=location,
+        default=SAMPLE_REPOSITORY,
+        help="what build_repository.py built (default: the drawn sample catalogue)",
+    )
+    parser.add_argument("--top", type=int, default=5, help="how many items (default: 5)")
+    parser.add_argument(
+        "--where",
+        metavar="CONDITION",
+        help="only items whose metadata meet this, for example \"gender = 'Women'\"",
+    )
+    parser.add_argument(
+        "--shift",
+        action="append",
+        default=[],
+        metavar="ATTRIBUTE=CLASS[:STRENGTH]",
+        help="walk from the photo towards a class or a colour, as in pattern=striped:2 or "
+        "colour=red (default strength: 1.5; below 0 away from it); may be given again",
+    )
+    parser.add_argument(
+        "--colour", metavar="NAME", help="only items whose garment is mostly of this colour"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="also write an HTML page, a contact sheet (.png, .jpg) or data (.csv, .json)",
+    )
+    add_network_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Search, print and write; returns the exit code."""
+    from fashionnet.progress import progress
+    from fashionnet.report import print_table, require_known_output, write_report
+    from fashionnet.repository.store import Repository
+    from fashionnet.similarity.colours import COLOUR, colour_named
+    from fashionnet.similarity.neighbours import check_top
+    from fashionnet.similarity.report import assemble
+    from fashionnet.similarity.search import search
+    from fashionnet.similarity.shifts import Shift
+
+    # Everything is checked before a photo is described, so that a wrong request is answered at
+    # once.
+    check_top(arguments.top)
+    if arguments.output:
+        require_known_output(arguments.output)
+    colour = None if arguments.colour is None else colour_named(arguments.colour)
+    repository = Repository.open(arguments.repository)
+    shifts = [Shift.parse(text, repository.schema) for text in arguments.shift]
+    items = repository.items()
+    searched = items if arguments.where is None else repository.items(arguments.where)
+    own = arguments.query if arguments.query in items.ids else None
+    query = _query(arguments, repository, items)
+    if query is None:
+        return 1
+    by_colour = colour is not None or any(shift.attribute == COLOUR for shift in shifts)
+    from_samples = arguments.repository.resolve() == SAMPLE_REPOSITORY.resolve()
+    if from_samples:
+        print(
+            f"searching {len(repository)} drawn sample items; --repository names others",
+            file=sys.stderr,
+        )
+        if by_colour:
+            searched = with_drawn_photos(searched, range(len(searched)))
+    looking = progress("looking at colours", len(searched)) if by_colour else nullcontext(_quiet)
+    with looking as advance:
+        similar = search(
+            query.vectors, items, searched, arguments.top, shifts, colour, own, advance
+        )
+    if not len(similar):
+        print(f"fashionnet: {_why_nothing(arguments, colour)}", file=sys.stderr)
+        return 1
+    if from_samples and arguments.output:
+        if own is not None:
+            items = with_drawn_photos(items, [items.ids.index(own)])
+        similar = replace(similar, items=with_drawn_photos(searched, similar.rows.tolist()))
+    photo = location(arguments.query if own is None else items.photos[items.ids.index(own)])
+    metadata = repository.metadata(similar.ids)
+    report = assemble(query, photo, similar, metadata, shifts, arguments.where, colour)
+    print_table(report)
+    if arguments.output:
+        write_report(report, arguments.output)
+        print(f"written: {arguments.output}")
+    return 0
+
+
+def _quiet(count: int) -> None:
+    pass
+
+
+def _why_nothing(arguments: argparse.Namespace, colour: str | None) -> str:
+    of_colour = f" that is mostly {colour}" if colour else ""
+    met = " that meets --where" if arguments.where else ""
+    return f"{arguments.repository} holds no other relevant item{met}{of_colour}"
+
+
+def _query(
+    arguments: argparse.Namespace, repository: "Repository", items: "Items"
+) -> "ProfilePhotos | None":
+    """Return what is searched for: an item, or else a photo; None where that cannot be read."""
+    from fashionnet.profile import ProfilePhotos
+    from fashionnet.similarity.search import row_of
+
+    name = arguments.query
+    if name in items.ids or not Path(name).is_file():
+        row = row_of(items, name, repository)
+        return ProfilePhotos((name,), (str(items.fingerprints[row]),), items.vectors.take([row]))
+
+    from fashionnet.describing import describe_photos
+
+    network = open_network(arguments)
+    require_model_of(repository, network.fingerprint)
+    described = describe_photos(network, [Path(name)])
+    for left_out in described.left_out:
+        print(plain(f"fashionnet: {left_out.photo}: {left_out.reason}"), file=sys.stderr)
+        return None
+    if not described.vectors.relevant[0]:
+        print(
+            plain(f"note: {name} shows no single garment that the network describes"),
+            file=sys.stderr,
+        )
+    return ProfilePhotos((Path(name).name,), (described.fingerprints[0],), described.vectors)

@@ -1,0 +1,1 @@
+"""From a scraped pile to clean data: what is wrong with photos and labels, and who decides."""

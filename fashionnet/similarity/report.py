@@ -1,0 +1,92 @@
+"""What a report shows of the items that are like a photo."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from fashionnet.locations import Location
+from fashionnet.profile import ProfilePhotos
+from fashionnet.report.content import Report, ShownPhoto, in_words, shown_items
+from fashionnet.similarity.neighbours import Similar
+from fashionnet.similarity.shifts import Shift
+from fashionnet.text import plain
+
+
+@dataclass(frozen=True, eq=False)
+class SimilarReport(Report):
+    """Items that look like one photo."""
+
+    heading: ClassVar[str] = "Alike"
+    items_heading: ClassVar[str] = "Most alike"
+    items_key: ClassVar[str] = "similar"
+    score_name: ClassVar[str] = "likeness"
+
+    query: ShownPhoto
+    shifts: Sequence[Shift]
+    colour: str | None
+
+    @property
+    def photos(self) -> list[tuple[str, list[ShownPhoto]]]:
+        """The photo that was searched with."""
+        return [("The photo", [self.query])]
+
+    @property
+    def summary(self) -> str:
+        """One line: how many items of how many, like which photo, shifted towards what."""
+        how = f"most like {plain(self.query.name)}"
+        if self.shifts:
+            how += " shifted by " + ", ".join(plain(shift) for shift in self.shifts)
+        if self.colour:
+            how += f", mostly {self.colour}"
+        return self.choice(how)
+
+    @property
+    def best_score_text(self) -> str:
+        """Nothing: a likeness is known to end at 1."""
+        return ""
+
+    def document(self) -> dict[str, Any]:
+        """Return the photo in words, and what it was shifted towards."""
+        return {
+            "query": in_words(self.query, self.schema),
+            "shifts": [asdict(shift) for shift in self.shifts],
+            "colour": self.colour,
+            "where": self.where,
+            "item_count": self.item_count,
+        }
+
+
+def assemble(
+    query: ProfilePhotos,
+    photo: Location,
+    similar: Similar,
+    metadata: Sequence[Mapping[str, Any]],
+    shifts: Sequence[Shift],
+    where: str | None,
+    colour: str | None,
+) -> SimilarReport:
+    """Gather a report of the items that are like one photo, which `query` describes.
+
+    `metadata` holds the catalogue's columns for each similar item, in their order.
+    """
+    classes = query.vectors.classes(0)
+    found = similar.items.vectors
+    reasons = [
+        ", ".join(
+            name for name, own in zip(found.classes(row), classes, strict=True) if name == own
+        )
+        or "no shared feature"
+        for row in similar.rows
+    ]
+    return SimilarReport(
+        schema=query.vectors.schema,
+        items=shown_items(
+            similar.items, similar.rows, similar.scores, similar.likeness, reasons, metadata
+        ),
+        item_count=similar.compared,
+        best_score=1.0,
+        where=where,
+        query=ShownPhoto(query.names[0], photo, classes),
+        shifts=shifts,
+        colour=colour,
+    )
