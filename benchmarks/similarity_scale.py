@@ -13,6 +13,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ def main() -> int:
     for size in arguments.sizes:
         items = _drawn(size, arguments.embedding_size)
         ours = _answers(items)
-        seconds, peak = _measured(lambda items=items: _answers(items))
+        seconds, peak = _measured(partial(_answers, items))
         each = f"{1000 * seconds / QUESTIONS:.2f}"
         table.add_row(f"{size:,}", "most_similar", "0", each, f"{peak / 2**20:.1f}", "")
         # Distances and the similarities made of them are there at the same time.
@@ -47,7 +48,7 @@ def main() -> int:
             needed = f"over {2 * 4 * size**2 / 2**20:,.0f}"
             table.add_row("", "all pairs", "does not fit", "", needed, "")
             continue
-        once, peak = _measured(lambda items=items: _all_pairs(items))
+        once, peak = _measured(partial(_all_pairs, items))
         pairs = _all_pairs(items)
         start = time.perf_counter()
         theirs = [_of_row(pairs, row) for row in _questions(size)]

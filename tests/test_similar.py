@@ -134,6 +134,7 @@ def test_a_shift_walks_to_another_colour_and_says_so(place, capsys):
     assert "most like red 60 shifted by pattern=solid:3" in printed
     first = shown["similar"][0]
     assert first["score"] > first["likeness"]
+    assert "rank item score reason" in printed
 
 
 def test_the_table_and_every_output_show_what_was_asked_and_found(place, capsys):

@@ -64,7 +64,6 @@ class Report(ABC):
     heading: ClassVar[str]
     items_heading: ClassVar[str]
     items_key: ClassVar[str]
-    score_name: ClassVar[str]
 
     schema: Schema
     items: list[ShownItem]
@@ -90,6 +89,11 @@ class Report(ABC):
     @abstractmethod
     def document(self) -> dict[str, Any]:
         """Return what a JSON file says of the request, ahead of the items."""
+
+    @property
+    def score_name(self) -> str:
+        """What the number is called by which items are ordered."""
+        return "score"
 
     @property
     def best_score_text(self) -> str:
@@ -131,7 +135,6 @@ class RecommendationReport(Report):
     heading: ClassVar[str] = "Picked for your style"
     items_heading: ClassVar[str] = "Recommended"
     items_key: ClassVar[str] = "recommendations"
-    score_name: ClassVar[str] = "score"
 
     style: StyleProfile
     liked: list[ShownPhoto]

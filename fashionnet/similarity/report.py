@@ -19,7 +19,6 @@ class SimilarReport(Report):
     heading: ClassVar[str] = "Alike"
     items_heading: ClassVar[str] = "Most alike"
     items_key: ClassVar[str] = "similar"
-    score_name: ClassVar[str] = "likeness"
 
     query: ShownPhoto
     shifts: Sequence[Shift]
@@ -41,8 +40,13 @@ class SimilarReport(Report):
         return self.choice(how)
 
     @property
+    def score_name(self) -> str:
+        """What items are ordered by: likeness to the photo, unless that was shifted."""
+        return "score" if self.shifts else "likeness"
+
+    @property
     def best_score_text(self) -> str:
-        """Nothing: a likeness is known to end at 1."""
+        """Nothing: a likeness is known to end at 1, and a score after a shift has no end."""
         return ""
 
     def document(self) -> dict[str, Any]:
