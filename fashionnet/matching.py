@@ -23,6 +23,9 @@ Goldstein, SIGIR 1998): next comes the item with the largest
     (1 - d) s(i) / Σ_a w_a  -  d max_j cosine(i, j)
 
 over the items j already placed. d = 0 changes nothing.
+
+Items that are in memory are all scored; those of a large repository are found from its columns
+(`fashionnet.search`), with the same result.
 """
 
 from collections.abc import Mapping
@@ -38,6 +41,7 @@ from fashionnet.schema import Schema
 from fashionnet.vectors import FashionVectors
 
 if TYPE_CHECKING:
+    from fashionnet.repository.candidates import Candidates
     from fashionnet.repository.store import Items
 
 Scoring = Literal["matches", "expected"]
@@ -53,6 +57,7 @@ it and are not recognised.
 """
 
 _BLOCK = 65_536
+_LIKENESS_BLOCK = 8192
 _EXTRA_CANDIDATES = 500
 
 
@@ -62,7 +67,7 @@ class Recommendations:
 
     Attributes:
         schema: the attributes that the columns of `matches` stand for.
-        rows: intp (K,), rows of the items that were scored.
+        rows: intp (K,), rows of the items or candidates that were scored.
         scores: float64 (K,).
         best_score: the score of an item that matches every photo in every attribute, Σ_a w_a.
         likeness: float64 (K,), the largest cosine with a liked photo.
@@ -103,7 +108,7 @@ class Recommendations:
 
 def recommend(
     profile: StyleProfile,
-    items: "Items",
+    items: "Items | Candidates",
     top: int,
     scoring: Scoring = "matches",
     weights: Mapping[str, float] | None = None,
@@ -115,25 +120,29 @@ def recommend(
     RequestError for values out of range, unknown attributes, and items of another schema or
     embedding size than the profile's.
     """
+    from fashionnet.repository.candidates import Candidates
+
     check_options(top, scoring, diversity)
-    _check_alike(profile, items.vectors)
     weight = attribute_weights(profile.schema, weights or {})
-    scores = score(profile, items.vectors, scoring, weight)
-    new = np.flatnonzero(~np.isin(np.asarray(items.fingerprints), profile.shown_fingerprints))
     pool_size = top if diversity == 0 else top + min(9 * top, _EXTRA_CANDIDATES)
-    rows, likeness = _best(profile, items, scores, new, pool_size)
+    if isinstance(items, Candidates):
+        _check_alike(profile, items.schema, items.embedding_size)
+        best = _best_candidates(profile, items, scoring, weight, pool_size)
+    else:
+        _check_alike(profile, items.vectors.schema, items.vectors.embeddings.shape[1])
+        best = _best(profile, items, score(profile, items.vectors, scoring, weight), pool_size)
     if diversity:
         order = _marginal_relevance(
-            scores[rows] / weight.sum(), items.vectors.embeddings[rows], diversity, top
+            best.scores / weight.sum(), best.vectors.embeddings, diversity, top
         )
-        rows, likeness = rows[order], likeness[order]
-    codes = items.vectors.codes[rows]
+        best = best.take(order)
+    codes = best.vectors.codes
     return Recommendations(
         schema=profile.schema,
-        rows=rows,
-        scores=scores[rows],
+        rows=best.rows,
+        scores=best.scores,
         best_score=float(weight.sum()),
-        likeness=likeness,
+        likeness=best.likeness,
         codes=codes,
         matches=_lookup(profile.schema, class_counts(profile.vectors), codes),
         photo_count=len(profile.liked),
@@ -159,20 +168,25 @@ def score(
 ) -> NDArray[np.float64]:
     """Return float64 (N,): the score of each item, by the formulas above."""
     if scoring == "matches":
-        return _match_scores(profile, items, weights)
-    wanted = profile.mean_probabilities()
-    if profile.disliked:
-        wanted -= profile.disliked.vectors.probabilities.mean(axis=0, dtype=np.float64)
-    widths = [len(attribute.classes) for attribute in profile.schema]
-    wanted *= np.repeat(weights, widths)
+        return _match_scores(profile, items.codes, weights)
+    wanted = _wanted(profile, weights)
     scores = np.empty(len(items))
     for start in range(0, len(items), _BLOCK):
         scores[start : start + _BLOCK] = items.probabilities[start : start + _BLOCK] @ wanted
     return scores.round(9)
 
 
+def _wanted(profile: StyleProfile, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return float64 (C,): what a probability of each class adds to the expected score."""
+    wanted = profile.mean_probabilities()
+    if profile.disliked:
+        wanted -= profile.disliked.vectors.probabilities.mean(axis=0, dtype=np.float64)
+    widths = [len(attribute.classes) for attribute in profile.schema]
+    return wanted * np.repeat(weights, widths)
+
+
 def _match_scores(
-    profile: StyleProfile, items: FashionVectors, weights: NDArray[np.float64]
+    profile: StyleProfile, codes: NDArray[np.uint8], weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     # Counts are brought to a common denominator and stay whole until the one division at the
     # end: without weights equal scores are equal to the last bit.
@@ -181,10 +195,10 @@ def _match_scores(
         disliked = class_counts(profile.disliked.vectors)
         counts = counts * len(profile.disliked) - disliked * denominator
         denominator *= len(profile.disliked)
-    scores = np.zeros(len(items))
+    scores = np.zeros(len(codes))
     parts = profile.schema.slices.values()
-    for weight, part, codes in zip(weights, parts, items.codes.T, strict=True):
-        scores += (weight * counts[part])[codes]
+    for weight, part, column in zip(weights, parts, codes.T, strict=True):
+        scores += (weight * counts[part])[column]
     return (scores.round(9) / denominator).round(9)
 
 
@@ -195,18 +209,32 @@ def _lookup(
     return table[codes + starts]
 
 
-def _best(
-    profile: StyleProfile,
-    items: "Items",
-    scores: NDArray[np.float64],
-    rows: NDArray[np.intp],
-    count: int,
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return the rows and likeness of the `count` best, pictures that were shown left out.
+@dataclass(frozen=True, eq=False)
+class _Best:
+    """The best items, in order: their rows, scores, likeness and Fashion Vectors."""
+
+    rows: NDArray[np.intp]
+    scores: NDArray[np.float64]
+    likeness: NDArray[np.float64]
+    vectors: FashionVectors
+
+    def take(self, places: NDArray[np.intp]) -> "_Best":
+        return _Best(
+            self.rows[places],
+            self.scores[places],
+            self.likeness[places],
+            self.vectors.take(places),
+        )
+
+
+def _best(profile: StyleProfile, items: "Items", scores: NDArray[np.float64], count: int) -> _Best:
+    """Return the `count` best items, pictures that were shown left out.
 
     Likeness only breaks ties, so that it is computed for the items that reach the cut alone.
     Where pictures already shown were among them, the cut is set lower by as many.
     """
+    new = ~np.isin(np.asarray(items.fingerprints), profile.shown_fingerprints)
+    rows = np.flatnonzero(new)
     reach = count
     while True:
         chosen = rows
@@ -218,8 +246,43 @@ def _best(
         if len(kept) >= count or len(chosen) == len(rows):
             ids = np.asarray(items.ids)[chosen[kept]]
             order = np.lexsort((ids, -likeness[kept], -scores[chosen[kept]]))[:count]
-            return chosen[kept[order]], likeness[kept[order]]
+            best = chosen[kept[order]]
+            return _Best(best, scores[best], likeness[kept[order]], items.vectors.take(best))
         reach = len(chosen) + count
+
+
+def _best_candidates(
+    profile: StyleProfile,
+    candidates: "Candidates",
+    scoring: Scoring,
+    weights: NDArray[np.float64],
+    count: int,
+) -> _Best:
+    """Return the same of a large repository, from the items that its columns lead to."""
+    from fashionnet.search import cut_by_codes, cut_by_probabilities, nearest
+
+    columns, mask = candidates.columns, candidates.mask
+    liked = profile.vectors.embeddings
+    reach = count
+    while True:
+        if scoring == "matches":
+            group_scores = _match_scores(profile, columns.codes, weights)
+            cut = cut_by_codes(columns, mask, group_scores, liked, reach)
+        else:
+            wanted = _wanted(profile, weights)
+            cut = cut_by_probabilities(columns, mask, profile.schema, wanted, reach)
+        near = nearest(columns, cut.tied, liked, max(reach - len(cut.above), 1))
+        rows = np.concatenate([cut.above, near])
+        is_all = cut.is_all and len(near) == len(cut.tied)
+        items = candidates.take(rows)
+        scores = score(profile, items.vectors, scoring, weights)
+        found = _best(profile, items, scores, len(rows) + 1)
+        left_out = len(rows) - len(found.rows)
+        # The first `reach` items are among the rows: of these as many as were shown may go.
+        if is_all or reach - left_out >= count:
+            best = found.take(np.arange(min(count, len(found.rows))))
+            return _Best(rows[best.rows], best.scores, best.likeness, best.vectors)
+        reach = count + left_out
 
 
 def _likeness(
@@ -227,13 +290,14 @@ def _likeness(
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return the largest cosine with a liked photo, and whether the picture was shown."""
     liked = profile.vectors.embeddings
-    every = liked
+    every = liked.astype(np.float64)
     if profile.disliked:
-        every = np.concatenate([liked, profile.disliked.vectors.embeddings])
+        every = np.concatenate([every, profile.disliked.vectors.embeddings])
     likeness, shown = np.empty(len(rows)), np.empty(len(rows), np.bool_)
-    for start in range(0, len(rows), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        cosines = embeddings[rows[block]] @ every.T
+    for start in range(0, len(rows), _LIKENESS_BLOCK):
+        block = slice(start, start + _LIKENESS_BLOCK)
+        # In double precision, so that a cosine does not depend on what is beside it.
+        cosines = embeddings[rows[block]].astype(np.float64) @ every.T
         likeness[block] = cosines[:, : len(liked)].max(axis=1)
         shown[block] = cosines.max(axis=1) >= SAME_PICTURE
     return likeness.round(6), shown
@@ -270,15 +334,15 @@ def check_options(top: int, scoring: str, diversity: float) -> None:
         raise RequestError(f"diversity is {diversity:g}: expected 0 to 1")
 
 
-def _check_alike(profile: StyleProfile, items: FashionVectors) -> None:
-    if items.schema.fingerprint != profile.schema.fingerprint:
+def _check_alike(profile: StyleProfile, schema: Schema, embedding_size: int) -> None:
+    if schema.fingerprint != profile.schema.fingerprint:
         raise RequestError(
             f"the profile's schema ({', '.join(profile.schema.names)}) is not that of the items "
-            f"({', '.join(items.schema.names)}): use one model for both"
+            f"({', '.join(schema.names)}): use one model for both"
         )
-    sizes = profile.vectors.embeddings.shape[1], items.embeddings.shape[1]
-    if sizes[0] != sizes[1]:
+    own_size = profile.vectors.embeddings.shape[1]
+    if own_size != embedding_size:
         raise RequestError(
-            f"the profile's embeddings have {sizes[0]} numbers, the items' {sizes[1]}: use one "
-            "model for both"
+            f"the profile's embeddings have {own_size} numbers, the items' {embedding_size}: use "
+            "one model for both"
         )

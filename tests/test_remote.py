@@ -8,9 +8,11 @@ import pytest
 from test_repository import ColourNetwork, contents, save_photo, shop, small_commits
 
 import fashionnet.photos as photos
+import fashionnet.repository.store as store
 from fashionnet.errors import RequestError
 from fashionnet.locations import location
 from fashionnet.repository import Repository
+from fashionnet.repository.candidates import Candidates
 from fashionnet.repository.catalogue import read_catalogue
 
 __all__ = ["shop", "small_commits"]
@@ -167,6 +169,25 @@ def test_a_build_in_an_object_store_is_resumed_and_keeps_others_out(shop, bucket
         Repository.build(shop, f"{bucket}/shop", ColourNetwork())
     with pytest.raises(RequestError, match="not a repository"):
         Repository.open(f"{bucket}/nowhere")
+
+
+def test_columns_of_a_repository_in_an_object_store_follow_builds_elsewhere(
+    shop, bucket, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(store, "READ_WHOLE", 2)
+    repo = f"{bucket}/shop.repository"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "builder"))
+    Repository.build(shop, repo, ColourNetwork())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "reader"))
+    before = Repository.open(repo).candidates()
+    assert isinstance(before, Candidates)
+    (shop / "0.png").unlink()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "builder"))
+    Repository.build(shop, repo, ColourNetwork())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "reader"))
+    after = Repository.open(repo)
+    assert len(after.candidates()) == len(after.items()) == len(before) - 1
+    assert len(list(tmp_path.glob("reader/fashionnet/columns/*/columns.*"))) == 1
 
 
 @pytest.mark.parametrize("uri", ["memory://shop", "http://127.0.0.1/shop"])

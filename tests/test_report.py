@@ -43,7 +43,10 @@ def make_report(folder, item_count=6, top=6, scoring="matches", disliked=None):
         for row in found.rows
     ]
     paths = {profile.liked.fingerprints[0]: own, profile.liked.fingerprints[1]: folder / "gone.jpg"}
-    return assemble(profile, paths, found, items, metadata, scoring, "gender = 'Women'")
+    shown = items_of(items.vectors.take(found.rows), [items.ids[row] for row in found.rows])
+    shown.photos = [items.photos[row] for row in found.rows]
+    where = "gender = 'Women'"
+    return assemble(profile, paths, found, shown, metadata, item_count, scoring, where)
 
 
 class Page(HTMLParser):

@@ -110,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     attribute_weights(repository.schema, weights)
-    items = repository.items(arguments.where)
+    items = repository.candidates(arguments.where)
 
     paths: dict[str, Path] = {}
     profile = _style_profile(arguments, photos, unlike, repository, paths)
@@ -125,10 +125,13 @@ def run(arguments: argparse.Namespace) -> int:
             f"fashionnet: {_why_nothing(len(repository), len(items), arguments)}", file=sys.stderr
         )
         return 1
+    shown = items.take(found.rows)
     if from_samples and arguments.output:
-        items = with_drawn_photos(items, found.rows.tolist())
-    metadata = repository.metadata([items.ids[row] for row in found.rows])
-    report = assemble(profile, paths, found, items, metadata, arguments.scoring, arguments.where)
+        shown = with_drawn_photos(shown, range(len(shown)))
+    metadata = repository.metadata_of(items, found.rows)
+    report = assemble(
+        profile, paths, found, shown, metadata, len(items), arguments.scoring, arguments.where
+    )
     print_table(report)
     if arguments.output:
         write_report(report, arguments.output)

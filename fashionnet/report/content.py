@@ -174,26 +174,28 @@ def assemble(
     recommendations: Recommendations,
     items: "Items",
     metadata: Sequence[Mapping[str, Any]],
+    item_count: int,
     scoring: Scoring,
     where: str | None,
 ) -> RecommendationReport:
     """Gather a report of recommendations.
 
     `paths` leads from the SHA-256 of the profile's photos to their files, as far as they are at
-    hand; `metadata` holds the catalogue's columns for each recommended item, in their order.
+    hand; `items` are the recommended ones and `metadata` the catalogue's columns for each, in
+    their order; `item_count` is how many they were chosen from.
     """
     places = range(len(recommendations))
     return RecommendationReport(
         schema=profile.schema,
         items=shown_items(
             items,
-            recommendations.rows,
+            np.arange(len(recommendations)),
             recommendations.scores,
             recommendations.likeness,
             [recommendations.reason(place) for place in places],
             metadata,
         ),
-        item_count=len(items.ids),
+        item_count=item_count,
         best_score=recommendations.best_score,
         where=where,
         style=profile,

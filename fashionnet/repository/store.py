@@ -1,10 +1,14 @@
 """The repository on disk: one LanceDB table of items, and a note of what it was built with."""
 
+import hashlib
 import json
 import os
 import re
+import shutil
+import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -17,8 +21,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fashionnet.errors import RequestError
-from fashionnet.files import write_whole
+from fashionnet.files import cache_folder, write_whole
 from fashionnet.locations import Location, first_line, location, reaching
+from fashionnet.repository.candidates import Candidates, filter_mask
+from fashionnet.repository.columns import Columns, write_columns
 from fashionnet.schema import Schema
 from fashionnet.vectors import FashionVectors
 
@@ -33,7 +39,17 @@ DESCRIPTION = "repository.json"
 LEFT_OUT = "left_out.csv"
 TABLE = "items"
 
+READ_WHOLE = 5_000
+"""Items up to which a query reads the whole table, and no columns are kept beside it."""
+
+_COLUMNS = "columns."
+_ELIGIBLE = "relevant AND NOT _missing"
+_ITEM_COLUMNS = ("id", "photo", "_sha256", "_probabilities", "relevance", "_embedding")
 _VALUES_IN_A_FILTER = 1000
+_ROWS_IN_A_TAKE = 8192
+_MOST_SMALL_FILES = 100
+_VERSIONS_KEPT = timedelta(minutes=10)
+_EVERY_VERSION = timedelta(days=36_500)
 _MAXIMUM_EMBEDDING_SIZE = 65536
 
 
@@ -55,6 +71,15 @@ class Items:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def take(self, rows: Sequence[int] | NDArray[np.intp]) -> "Items":
+        """Return the items of rows, in that order."""
+        return Items(
+            [self.ids[row] for row in rows],
+            [self.photos[row] for row in rows],
+            self.fingerprints[np.asarray(rows, np.intp)],
+            self.vectors.take(np.asarray(rows, np.intp)),
+        )
 
 
 @dataclass(frozen=True)
@@ -131,9 +156,12 @@ class ItemTable:
     Every method that writes is one commit: a reader, or a kill, meets all of it or nothing.
     """
 
-    def __init__(self, path: Location, own_columns: pa.Schema, table: lancedb.table.Table) -> None:
+    def __init__(
+        self, path: Location, description: Description, table: lancedb.table.Table
+    ) -> None:
         self.path = path
-        self.own_columns = own_columns
+        self.description = description
+        self.own_columns = own_columns(description)
         self._table = table
 
     @classmethod
@@ -153,10 +181,9 @@ class ItemTable:
             return found
         if create_with is None:
             raise RequestError(f"{path}: its build was stopped before the first item: run it again")
-        own = own_columns(description)
         with _store_errors(path, "open"):
-            columns = pa.schema([*own, *create_with])
-            return cls(path, own, _connection(path).create_table(name, schema=columns))
+            columns = pa.schema([*own_columns(description), *create_with])
+            return cls(path, description, _connection(path).create_table(name, schema=columns))
 
     @classmethod
     def open_existing(
@@ -168,12 +195,40 @@ class ItemTable:
             if name not in connection.list_tables().tables:
                 return None
             try:
-                return cls(path, own_columns(description), connection.open_table(name))
+                return cls(path, description, connection.open_table(name))
             except ValueError as error:
                 # A kill while it was made leaves its folder, and no table in it.
                 if "not found" in str(error):
                     return None
                 raise
+
+    @property
+    def version(self) -> int:
+        """The number of the newest commit, or of the one that this table stands at."""
+        with _store_errors(self.path, "read"):
+            return int(self._table.version)
+
+    def at(self, version: int) -> "ItemTable":
+        """Return the table as it was at a commit; RequestError where that is gone."""
+        with _store_errors(self.path, "read"):
+            table = _connection(self.path).open_table(self._table.name)
+            table.checkout(version)
+            return ItemTable(self.path, self.description, table)
+
+    @property
+    def identity(self) -> str:
+        """A text that another table in the same place does not have at the same version."""
+        with _store_errors(self.path, "read"):
+            statistics: Any = self._table.stats()
+        return (
+            f"{self.description.model_fingerprint} {statistics['num_rows']} "
+            f"{statistics['total_bytes']}"
+        )
+
+    @property
+    def schema(self) -> pa.Schema:
+        """All columns."""
+        return self._table.schema
 
     @property
     def metadata_columns(self) -> pa.Schema:
@@ -204,6 +259,58 @@ class ItemTable:
             return self._search(columns, f"({where}\n)")
         except (OSError, RuntimeError, ValueError) as error:
             raise self._filter_error(where, str(error)) from error
+
+    def in_memory(self, rows: pa.Table) -> lancedb.table.Table:
+        """Return other rows as a table of the store that lies in memory."""
+        with _store_errors(self.path, "filter"):
+            return lancedb.connect("memory://").create_table("rows", rows)
+
+    def read_where_in(
+        self, table: lancedb.table.Table, columns: Sequence[str], where: str
+    ) -> pa.Table | None:
+        """Return columns of the rows in memory that a person's filter lets through.
+
+        None for a filter that is refused.
+        """
+        _check_parentheses(where)
+        try:
+            return table.search().where(f"({where}\n)").select(list(columns)).to_arrow()
+        except (OSError, RuntimeError, ValueError):
+            return None
+
+    def take(self, row_ids: NDArray[np.uint64], columns: Sequence[str]) -> pa.Table:
+        """Return columns of the rows of ids, in that order; RequestError where one is gone."""
+        parts = list(self.batches_of(row_ids, columns))
+        found = pa.concat_tables(parts) if parts else self.read([*columns, "_rowid"], "false")
+        there = found["_rowid"].to_numpy()
+        order = np.argsort(there)
+        places = np.searchsorted(there[order], row_ids).clip(0, max(len(there) - 1, 0))
+        if len(row_ids) and (not len(there) or (there[order][places] != row_ids).any()):
+            raise RequestError(f"cannot read repository {self.path}: it was changed: try again")
+        return found.take(pa.array(order[places]))
+
+    def batches_of(self, row_ids: NDArray[np.uint64], columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield columns and the row ids of some rows, in any order."""
+        for start in range(0, len(row_ids), _ROWS_IN_A_TAKE):
+            with _store_errors(self.path, "read"):
+                query = self._table.take_row_ids(row_ids[start : start + _ROWS_IN_A_TAKE].tolist())
+                part = query.select(list(columns)).with_row_id().to_arrow()
+            yield part
+
+    def eligible_row_ids(self) -> NDArray[np.uint64]:
+        """Return the row ids of the items that can be recommended."""
+        return self.read(["_rowid"], _ELIGIBLE)["_rowid"].to_numpy()
+
+    def eligible_batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yield columns and row ids of the items that can be recommended, some at a time."""
+        with _store_errors(self.path, "read"):
+            query = self._table.search().where(_ELIGIBLE).select([*columns, "_rowid"])
+            yield from query.to_batches(batch_size=_ROWS_IN_A_TAKE)
+
+    def row_count(self) -> int:
+        """Return the number of rows, without reading any."""
+        with _store_errors(self.path, "read"):
+            return self._table.count_rows()
 
     def count(self, where: str) -> int:
         """Return how many rows a filter of ours lets through."""
@@ -256,6 +363,9 @@ class ItemTable:
             c.name for c in present if c.name not in wanted.names or wanted.field(c.name) != c
         ]
         added = [c for c in wanted if c.name not in present.names or c.name in dropped]
+        # A column that goes and comes back by the same name must not keep its former values.
+        if self._table.name == TABLE:
+            remove_columns(self.path)
         with _store_errors(self.path, "write"):
             if dropped:
                 self._table.drop_columns(dropped)
@@ -263,11 +373,34 @@ class ItemTable:
                 self._table.add_columns(pa.schema(added))
 
     def tidy(self) -> None:
-        """Join the files of many commits, and remove the versions before the newest."""
+        """Join the files of many commits, write the columns, remove what came before.
+
+        A large table's files are joined only where there are many, so that adding to it costs
+        what is added; the store joins at most to files of a million rows. Its versions of the
+        last minutes stay for those who read them.
+
+        Raises RequestError where the disk is full; the rows are kept, and the next time goes on.
+        """
+        if self.row_count() <= READ_WHOLE:
+            self._optimize(timedelta(milliseconds=1))
+            remove_columns(self.path)
+        elif self._small_files() <= _MOST_SMALL_FILES:
+            write_table_columns(self)
+        else:
+            self._optimize(_EVERY_VERSION)
+            # The version that readers are at goes when there are columns of a newer one.
+            write_table_columns(self)
+            self._optimize(_VERSIONS_KEPT)
+
+    def _optimize(self, keep: timedelta) -> None:
+        # Files of no version may be those of a commit that another process is making.
         with _store_errors(self.path, "write"):
-            self._table.optimize(
-                cleanup_older_than=timedelta(milliseconds=1), delete_unverified=True
-            )
+            self._table.optimize(cleanup_older_than=keep)
+
+    def _small_files(self) -> int:
+        with _store_errors(self.path, "read"):
+            statistics: Any = self._table.stats()
+            return int(statistics["fragment_stats"]["num_small_fragments"])
 
     def _search(self, columns: Sequence[str], where: str | None) -> pa.Table:
         def read() -> pa.Table:
@@ -324,6 +457,8 @@ class Repository:
         if isinstance(path, Path) and "://" not in self.root:
             self.root = os.path.normpath(path.resolve() / self.root)
         self._table = table
+        self._opened: tuple[Columns, ItemTable] | None = None
+        self._masks: dict[str, NDArray[np.bool_]] = {}
 
     @classmethod
     def open(cls, path: Location | str) -> "Repository":
@@ -368,20 +503,50 @@ class Repository:
 
         Raises RequestError for a condition that does not parse or names no column.
         """
-        columns = ["id", "photo", "_sha256", "_probabilities", "relevance", "_embedding"]
-        columns += ["relevant", "_missing"]
+        columns = [*_ITEM_COLUMNS, "relevant", "_missing"]
         if where is None:
             table = self._table.read(columns)
         else:
             table = self._table.read_where(columns, where)
         table = table.filter(pc.and_(table["relevant"], pc.invert(table["_missing"])))
-        table = table.take(pc.sort_indices(table["id"]))
-        return Items(
-            table["id"].to_pylist(),
-            self._absolute(table["photo"]),
-            np.array(table["_sha256"].to_pylist(), dtype="U64"),
-            vectors_of(table, self.schema),
+        return self._items(table.take(pc.sort_indices(table["id"])))
+
+    def candidates(self, where: str | None = None) -> "Items | Candidates":
+        """Return the items that a filter lets through, for `fashionnet.matching.recommend`.
+
+        They are those of `items`. Of a large repository nothing but columns is opened, and they
+        are as the last build left them, whatever another one is writing.
+        """
+        opened = self._columns()
+        if opened is None:
+            return self.items(where)
+        columns, table = opened
+        mask = None
+        if where is not None:
+            if where not in self._masks:
+                self._masks = {where: filter_mask(columns, table, self.schema, where)}
+            mask = self._masks[where]
+        return Candidates(
+            columns,
+            self.schema,
+            self.embedding_size,
+            mask,
+            lambda row_ids: table.take(row_ids, [*_ITEM_COLUMNS, *table.metadata_columns.names]),
+            self._items,
+            table.metadata_columns.names,
         )
+
+    def _columns(self) -> tuple[Columns, ItemTable] | None:
+        """Return the newest columns and the table that they were made from; None if it is small."""
+        # Columns of the newest version may come after it.
+        if self._opened is None or self._opened[0].version != self._table.version:
+            if self._table.row_count() <= READ_WHOLE:
+                self._opened = None
+                return None
+            opened = open_columns(self._table)
+            if self._opened is None or opened[0].version != self._opened[0].version:
+                self._opened, self._masks = opened, {}
+        return self._opened
 
     def similar(
         self,
@@ -413,9 +578,25 @@ class Repository:
             raise RequestError(f"{self.path}: no item {unknown[0]!r}")
         return [found[name] for name in ids]
 
+    def metadata_of(
+        self, items: "Items | Candidates", rows: NDArray[np.intp]
+    ) -> list[dict[str, Any]]:
+        """Return the catalogue's own columns of rows of items or candidates, in that order."""
+        if isinstance(items, Candidates):
+            return items.metadata(rows)
+        return self.metadata([items.ids[row] for row in rows])
+
     def __len__(self) -> int:
         """Items whose photos have not vanished, relevant or not."""
         return self._table.count("NOT _missing")
+
+    def _items(self, table: pa.Table) -> Items:
+        return Items(
+            table["id"].to_pylist(),
+            self._absolute(table["photo"]),
+            np.array(table["_sha256"].to_pylist(), dtype="U64"),
+            vectors_of(table, self.schema),
+        )
 
     def _absolute(self, photos: pa.ChunkedArray) -> list[str]:
         if pc.any(pc.match_substring_regex(photos, r"^/|(^|/)\.\.(/|$)")).as_py():
@@ -424,6 +605,101 @@ class Repository:
             )
         # A Path for each of a million items takes seconds.
         return [os.path.join(self.root, photo) for photo in photos.to_pylist()]  # noqa: PTH118
+
+
+def open_columns(table: ItemTable) -> tuple[Columns, ItemTable]:
+    """Return the newest columns beside a table, and the table as they were made from it.
+
+    They are made where a build was stopped before it made them; where the folder cannot be
+    written, in a temporary one. Those of a repository in a store of objects lie on this machine,
+    and follow what builds on others commit.
+    """
+    if not isinstance(table.path, Path):
+        write_table_columns(table)
+    present = _columns_of(table)
+    if present:
+        return present
+    version = table.version
+    folder = _columns_home(table.path) / f"{_COLUMNS}{version}"
+    try:
+        write_columns(folder, table.at(version))
+    except OSError:
+        home = Path(tempfile.mkdtemp(prefix="fashionnet-columns-"))
+        weakref.finalize(table, shutil.rmtree, home, ignore_errors=True)
+        folder = home / folder.name
+        with _write_errors(home):
+            write_columns(folder, table.at(version))
+    columns = Columns.open(folder)
+    if columns is None:
+        raise RequestError(f"{folder}: damaged: remove this folder")
+    return columns, table.at(version)
+
+
+def _columns_of(table: ItemTable) -> tuple[Columns, ItemTable] | None:
+    """Return the newest columns that are of a version of this table, and that version."""
+    for folder in _column_folders(table.path):
+        columns = Columns.open(folder)
+        # A version may be gone, and what lies there may be of a table that was there before.
+        with suppress(RequestError):
+            if columns:
+                then = table.at(columns.version)
+                if then.identity == columns.identity:
+                    return columns, then
+    return None
+
+
+def write_table_columns(table: ItemTable) -> None:
+    """Write the columns of a table's newest version beside it, and remove those before."""
+    version = table.version
+    folders = _column_folders(table.path)
+    present = _columns_of(table)
+    before = present[0] if present else None
+    if before is None or before.version != version:
+        with _write_errors(table.path):
+            folder = _columns_home(table.path) / f"{_COLUMNS}{version}"
+            write_columns(folder, table.at(version), before)
+    for folder in folders:
+        if _version_of(folder) < version:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_columns(path: Location) -> None:
+    """Remove the columns of a table that has become small."""
+    for folder in _column_folders(path):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _columns_home(path: Location) -> Path:
+    """Return the folder for the columns of a repository: its own, where that is on this machine."""
+    if isinstance(path, Path):
+        return path
+    return cache_folder() / "columns" / hashlib.sha256(str(path).encode()).hexdigest()[:16]
+
+
+def _column_folders(path: Location) -> list[Path]:
+    """Return the folders of columns of a repository, that of the newest version first."""
+    folders = [
+        folder
+        for folder in _columns_home(path).glob(f"{_COLUMNS}*")
+        if folder.suffix[1:].isascii() and folder.suffix[1:].isdigit()
+    ]
+    return sorted(folders, key=_version_of, reverse=True)
+
+
+def _version_of(folder: Path) -> int:
+    return int(folder.suffix[1:])
+
+
+@contextmanager
+def _write_errors(path: Location) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RequestError(
+            f"cannot write the columns of repository {path}: "
+            f"{(error.strerror or str(error)).lower()}: the items are kept; make room, then run "
+            "the build again"
+        ) from error
 
 
 def drop_table(path: Location, name: str) -> None:

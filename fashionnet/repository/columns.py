@@ -1,0 +1,549 @@
+"""The columns of a large repository: what a query reads instead of every item.
+
+They lie in a folder beside the table, made from one version of it, and hold the items that can be
+recommended in an order in which like ones are neighbours: by Fashion Vector, then by cell, the
+nearest of some centres among the embeddings. A run of items with one Fashion Vector and one cell
+is a list. Every column is a file of its own that is mapped into memory, so that opening reads
+next to nothing and a query reads the lists it needs.
+
+Embeddings are kept as bounds. With x an embedding, m the mean and V the first principal axes,
+z = V(x - m) is kept in one byte a number as z', and with it the length of what that leaves out:
+
+    x - m = V'z' + e,   e = e_in + e_out,   e_in in the space of V, e_out at right angles to it.
+
+For a photo q, with r = q - m, it follows from Cauchy and Schwarz that
+
+    |q·x - (q·m + m·(x - m) + Vr·z')| <= |Vr| |e_in| + |r_out| |e_out|.
+
+The first 32 axes are the coarse column, all 256 the coarse and the fine one together: both bound
+the cosine from above and below, so that the nearest items are found without reading embeddings.
+"""
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from fashionnet.schema import Schema
+
+if TYPE_CHECKING:
+    from fashionnet.repository.store import ItemTable
+
+FORMAT = 1
+DESCRIPTION = "columns.json"
+FACETS = "facets.arrow"
+
+COARSE_SIZE = 32
+FINE_SIZE = 224
+SAMPLE_SIZE = 16_384
+"""Items that mean, axes and centres are computed from."""
+
+MOST_VALUES = 65_535
+"""A metadata column with more distinct values than this is filtered by the store."""
+
+_ITEMS_IN_A_CELL = 256
+_MOST_CELLS = 1024
+_GROWTH = 4
+_BLOCK = 16_384
+_LEVELS = 9
+_SEED = 0
+_STALE_AFTER = 3600.0
+
+
+@dataclass(frozen=True, eq=False)
+class Axes:
+    """Where embeddings are projected to: learned from a sample, and kept while items are added.
+
+    Attributes:
+        mean: float32 (E,).
+        axes: float32 (D, E), orthonormal, the direction of most variance first.
+        low, step: float32 (D,), the value of byte 0 and the width of one.
+        centres: float32 (K, coarse), the cells' centres in the first coordinates.
+    """
+
+    mean: NDArray[np.float32]
+    axes: NDArray[np.float32]
+    low: NDArray[np.float32]
+    step: NDArray[np.float32]
+    centres: NDArray[np.float32]
+
+    @classmethod
+    def learn(cls, sample: NDArray[np.float32], item_count: int) -> "Axes":
+        """Return the principal axes of a sample (n, E), and cells for so many items."""
+        mean = sample.mean(axis=0)
+        centred = sample - mean
+        covariance = centred.T.astype(np.float64) @ centred
+        size = min(COARSE_SIZE + FINE_SIZE, sample.shape[1])
+        axes = np.linalg.eigh(covariance)[1][:, ::-1][:, :size].T.astype(np.float32)
+        coordinates = centred @ axes.T
+        low, high = coordinates.min(axis=0), coordinates.max(axis=0)
+        # What comes later may lie a little outside; what lies further out is cut, and its bounds
+        # are wide.
+        margin = 0.05 * (high - low) + 1e-6
+        count = min(_MOST_CELLS, max(1, item_count // _ITEMS_IN_A_CELL), len(sample))
+        centres = _centres(coordinates[:, :COARSE_SIZE].astype(np.float32), count)
+        step = (high - low + 2 * margin) / 255
+        return cls(mean, np.ascontiguousarray(axes), low - margin, step, centres)
+
+    @property
+    def coarse(self) -> int:
+        """The number of coarse coordinates."""
+        return self.centres.shape[1]
+
+    def project(
+        self, embeddings: NDArray[np.float32]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint16]]:
+        """Return coordinates uint8 (n, D), bounds float32 (n, 5) and cells uint16 (n,).
+
+        The bounds are m·(x - m), then |e_in| and |e_out| with the coarse coordinates alone, then
+        both with all of them.
+        """
+        centred = embeddings - self.mean
+        exact = centred @ self.axes.T
+        places = ((exact - self.low) / self.step).round().clip(0, 255).astype(np.uint8)
+        missed = exact - (places * self.step + self.low)
+        length = np.einsum("ij,ij->i", centred, centred)
+        bounds = np.empty((len(embeddings), 5), np.float32)
+        bounds[:, 0] = centred @ self.mean
+        for column, count in ((1, self.coarse), (3, exact.shape[1])):
+            within = np.einsum("ij,ij->i", exact[:, :count], exact[:, :count])
+            bounds[:, column] = np.linalg.norm(missed[:, :count], axis=1)
+            # The difference of two like numbers is known to six decimals: stay above it.
+            bounds[:, column + 1] = np.sqrt((length - within).clip(0) + 2e-6)
+        cells = _nearest(exact[:, : self.coarse], self.centres)
+        return places, bounds, cells.astype(np.uint16)
+
+
+class Columns:
+    """The columns of N items, opened.
+
+    Attributes:
+        version: the version of the table that they were made from.
+        codes: uint8 (G, A), the distinct Fashion Vectors that occur, in lexicographic order.
+        group_starts: int64 (G + 1,), where the items of each begin.
+        list_starts: int64 (L + 1,), where each list begins; lists do not cross groups.
+        list_cells: uint16 (L,).
+        row_ids: uint64 (N,), the items in the table.
+        probabilities: float32 (N, C).
+        coarse: uint8 (N, 32).
+        fine: uint8 (N, 224).
+        bounds: float32 (N, 5), see `Axes.project`.
+        sure_order: uint32 (N,), items by Fashion Vector and by how sure each class is.
+        sure_starts: int64 (S + 1,), runs of it.
+        sure_codes: uint8 (S, A), the Fashion Vector of each run.
+        sure_range: float32 (S, A, 2), lowest and highest probability of the classes in it.
+        facets: the values that occur in each metadata column of few.
+        combinations: tables in memory of every combination of some columns' values, each made
+            when it is needed first.
+    """
+
+    def __init__(self, folder: Path, description: dict[str, Any]) -> None:
+        self.folder = folder
+        self.version = int(description["version"])
+        self.learned_from = int(description["learned_from"])
+        self.metadata = str(description["metadata"])
+        self.identity = str(description["identity"])
+        self.facets: dict[str, pa.Array] = {}
+        self.combinations: dict[tuple[str, ...], Any] = {}
+        with pa.OSFile(str(folder / FACETS)) as file:
+            facets = pa.ipc.open_file(file).read_all()
+        self._facet_numbers = {}
+        for name, place in description["facets"].items():
+            self.facets[name] = facets[str(place)].chunk(0)[0].values
+            self._facet_numbers[name] = self._load(f"facet_{int(place)}")
+        self.codes = self._load("codes")
+        self.group_starts = self._load("group_starts")
+        self.list_starts = self._load("list_starts")
+        self.list_cells = self._load("list_cells")
+        self.row_ids = self._load("row_ids")
+        self.probabilities = self._load("probabilities")
+        self.coarse = self._load("coarse")
+        self.fine = self._load("fine")
+        self.bounds = self._load("bounds")
+        self.sure_order = self._load("sure_order")
+        self.sure_starts = self._load("sure_starts")
+        self.sure_codes = self._load("sure_codes")
+        self.sure_range = self._load("sure_range")
+        self.axes = Axes(
+            *(np.array(self._load(name)) for name in ("mean", "axes", "low", "step", "centres"))
+        )
+
+    @classmethod
+    def open(cls, folder: Path) -> "Columns | None":
+        """Open a folder of columns; None where there is none, or not a whole one."""
+        try:
+            description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+            return cls(folder, description) if description["format"] == FORMAT else None
+        except (OSError, ValueError, KeyError, TypeError, IndexError, pa.ArrowException):
+            return None
+
+    def __len__(self) -> int:
+        return len(self.row_ids)
+
+    @cached_property
+    def list_groups(self) -> NDArray[np.int64]:
+        """int64 (G + 1,): where the lists of each group begin."""
+        return np.searchsorted(self.list_starts, self.group_starts)
+
+    def facet(self, name: str) -> NDArray[np.uint16]:
+        """uint16 (N,): the place of each item's value among those of a metadata column."""
+        return self._facet_numbers[name]
+
+    def _load(self, name: str) -> NDArray[Any]:
+        return load_column(self.folder, name)
+
+
+def write_columns(folder: Path, table: "ItemTable", before: Columns | None = None) -> None:
+    """Write the columns of a table, as it was at one version, into a folder; whole or not at all.
+
+    What `before` holds of the same rows is taken over: only rows that are new are read. Raises
+    RequestError where the table cannot be read, OSError where the folder cannot be written.
+    """
+    schema = table.description.schema
+    row_ids = table.eligible_row_ids()
+    if before and not _can_be_extended(before, table, len(row_ids)):
+        before = None
+    known = np.array(before.row_ids) if before else np.empty(0, np.uint64)
+    kept = np.flatnonzero(np.isin(known, row_ids))
+    if 2 * len(kept) < len(row_ids):
+        # Reading all in their order takes less time than reading most by their ids.
+        before, known, kept = None, known[:0], kept[:0]
+    added = row_ids[~np.isin(row_ids, known)]
+    if before:
+        axes, learned_from = before.axes, before.learned_from
+    else:
+        axes, learned_from = _learn(table, row_ids), len(row_ids)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _remove_stale(folder.parent)
+    work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        facets = _Facets(table.metadata_columns, before)
+        names = ["_probabilities", "_embedding", *facets.values]
+        batches = table.batches_of(added, names) if before else table.eligible_batches(names)
+        new = _write_arrivals(work, schema, axes, batches, facets)
+        _write_sorted(work, schema, axes, before, kept, new, facets)
+        for arrived in work.glob("new_*.npy"):
+            arrived.unlink()
+        for name in ("mean", "axes", "low", "step", "centres"):
+            np.save(work / f"{name}.npy", getattr(axes, name))
+        description = {
+            "format": FORMAT,
+            "version": table.version,
+            "identity": table.identity,
+            "learned_from": learned_from,
+            "metadata": table.metadata_columns.to_string(),
+            "facets": facets.write(work),
+        }
+        (work / DESCRIPTION).write_text(json.dumps(description), encoding="utf-8")
+        work.chmod(0o755)
+        present = Columns.open(folder)
+        if present is None or present.identity != table.identity:
+            shutil.rmtree(folder, ignore_errors=True)
+            _move(work, folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _remove_stale(home: Path) -> None:
+    """Remove what killed processes left; what is being written has changed a moment ago."""
+    for work in home.glob(".columns.*"):
+        with suppress(OSError):
+            changed = max(file.stat().st_mtime for file in (work, *work.iterdir()))
+            if time.time() - changed > _STALE_AFTER:
+                shutil.rmtree(work, ignore_errors=True)
+
+
+def _move(work: Path, folder: Path) -> None:
+    try:
+        work.replace(folder)
+    except OSError:
+        # Another process was quicker, with the same.
+        if Columns.open(folder) is None:
+            raise
+
+
+def _can_be_extended(before: Columns, table: "ItemTable", count: int) -> bool:
+    """Say whether columns are of the same metadata, and their axes of no much smaller table."""
+    same = before.metadata == table.metadata_columns.to_string()
+    return same and count <= _GROWTH * before.learned_from
+
+
+def _learn(table: "ItemTable", row_ids: NDArray[np.uint64]) -> Axes:
+    chosen = row_ids
+    if len(row_ids) > SAMPLE_SIZE:
+        random = np.random.default_rng(_SEED)
+        chosen = np.sort(random.choice(row_ids, SAMPLE_SIZE, replace=False))
+    embeddings = _matrix(table.take(chosen, ["_embedding"])["_embedding"])
+    return Axes.learn(embeddings.astype(np.float32), len(row_ids))
+
+
+def _centres(points: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """Return `count` centres of points by Lloyd's algorithm, from points drawn at random."""
+    random = np.random.default_rng(_SEED)
+    centres = points[random.choice(len(points), count, replace=False)].copy()
+    for _ in range(6):
+        cells = _nearest(points, centres)
+        order = np.argsort(cells, kind="stable")
+        occupied, starts = np.unique(cells[order], return_index=True)
+        sums = np.add.reduceat(points[order], starts, axis=0)
+        sizes = np.diff([*starts, len(points)])
+        centres[occupied] = sums / sizes[:, None]
+    return centres
+
+
+def _nearest(points: NDArray[np.floating], centres: NDArray[np.float32]) -> NDArray[np.intp]:
+    half_lengths = np.einsum("ij,ij->i", centres, centres) / 2
+    return np.concatenate(
+        [
+            (points[start : start + 2048] @ centres.T - half_lengths).argmax(axis=1)
+            for start in range(0, max(len(points), 1), 2048)
+        ]
+    )
+
+
+class _Facets:
+    """Metadata columns as numbers: the place of a value among those that occur.
+
+    Columns are known by number, as no file is named by what a catalogue calls a column.
+    """
+
+    def __init__(self, columns: pa.Schema, before: Columns | None) -> None:
+        names = [c.name for c in columns if before is None or c.name in before.facets]
+        self.places = {name: place for place, name in enumerate(names)}
+        self.values: dict[str, pa.Array] = {
+            name: before.facets[name] if before else pa.array([], columns.field(name).type)
+            for name in names
+        }
+
+    def numbers(self, name: str, column: pa.Array) -> NDArray[np.uint16] | None:
+        """Return each value's place; None from where there are too many values."""
+        known = self.values[name]
+        missing = pc.unique(column)
+        missing = missing.filter(pc.invert(pc.is_in(missing, value_set=known)))
+        if len(known) + len(missing) > MOST_VALUES:
+            del self.values[name]
+            return None
+        if len(missing):
+            known = self.values[name] = pa.concat_arrays([known, missing])
+        found = pc.index_in(column, value_set=known)
+        return found.to_numpy(zero_copy_only=False).astype(np.uint16)
+
+    def write(self, folder: Path) -> dict[str, int]:
+        """Write the values that occur; return the number of each column."""
+        lists = {
+            str(self.places[name]): pa.ListArray.from_arrays([0, len(values)], values)
+            for name, values in self.values.items()
+        }
+        table = pa.table(lists or {"none": pa.array([0])})
+        with pa.OSFile(str(folder / FACETS), "wb") as file:  # noqa: SIM117
+            with pa.ipc.new_file(file, table.schema) as writer:
+                writer.write_table(table)
+        return {name: self.places[name] for name in self.values}
+
+
+def _write_arrivals(
+    work: Path,
+    schema: Schema,
+    axes: Axes,
+    batches: Iterator[pa.RecordBatch | pa.Table],
+    facets: _Facets,
+) -> dict[str, NDArray[Any]]:
+    """Write rows that are new in the order in which they come, and return the columns, mapped."""
+    slices = list(schema.slices.values())
+    names = ["row_ids", "codes", "cells", "probabilities", "coarse", "fine", "bounds"]
+    names += [f"facet_{place}" for place in facets.places.values()]
+    files = {name: ColumnFile(work / f"new_{name}.npy") for name in names}
+    for batch in batches:
+        for block in blocks(batch.num_rows, _BLOCK):
+            part = batch.slice(block.start, block.stop - block.start)
+            probabilities = _matrix(part["_probabilities"])
+            places, bounds, cells = axes.project(_matrix(part["_embedding"]).astype(np.float32))
+            codes = [probabilities[:, where].argmax(axis=1).astype(np.uint8) for where in slices]
+            files["row_ids"].append(part["_rowid"].to_numpy(zero_copy_only=False))
+            files["codes"].append(np.stack(codes, axis=1))
+            files["cells"].append(cells)
+            files["probabilities"].append(probabilities)
+            files["coarse"].append(places[:, : axes.coarse])
+            files["fine"].append(places[:, axes.coarse :])
+            files["bounds"].append(bounds)
+            for name in list(facets.values):
+                numbers = facets.numbers(name, _one_chunk(part[name]))
+                if numbers is not None:
+                    files[f"facet_{facets.places[name]}"].append(numbers)
+    for file in files.values():
+        file.close()
+    return {name: load_column(work, f"new_{name}") for name in names}
+
+
+def _write_sorted(
+    work: Path,
+    schema: Schema,
+    axes: Axes,
+    before: Columns | None,
+    kept: NDArray[np.intp],
+    new: dict[str, NDArray[Any]],
+    facets: _Facets,
+) -> None:
+    """Write the columns in their order, from the rows kept and those that are new."""
+    codes = new["codes"].reshape(-1, len(schema))
+    cells = new["cells"]
+    if before:
+        old_codes = np.repeat(before.codes, np.diff(before.group_starts), axis=0)
+        old_cells = np.repeat(before.list_cells, np.diff(before.list_starts))
+        codes = np.concatenate([old_codes[kept], codes])
+        cells = np.concatenate([old_cells[kept], cells])
+    groups, group_of = _distinct(codes)
+    key = group_of * (1 << 16) + cells
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    sizes = np.bincount(group_of, minlength=len(groups))
+    np.save(work / "codes.npy", groups)
+    np.save(work / "group_starts.npy", np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64))
+    starts = _run_starts(key)
+    np.save(work / "list_starts.npy", starts)
+    np.save(work / "list_cells.npy", (key[starts[:-1]] & 0xFFFF).astype(np.uint16))
+
+    kinds: dict[str, tuple[type, tuple[int, ...]]] = {
+        "row_ids": (np.uint64, ()),
+        "probabilities": (np.float32, (schema.class_count,)),
+        "coarse": (np.uint8, (axes.coarse,)),
+        "fine": (np.uint8, (len(axes.axes) - axes.coarse,)),
+        "bounds": (np.float32, (5,)),
+    }
+    old = {name: getattr(before, name) for name in kinds} if before else {}
+    for name in facets.values:
+        kinds[f"facet_{facets.places[name]}"] = (np.uint16, ())
+        if before:
+            old[f"facet_{facets.places[name]}"] = before.facet(name)
+    for name, (kind, shape) in kinds.items():
+        file = ColumnFile(work / f"{name}.npy")
+        for block in blocks(len(order), _BLOCK):
+            rows = order[block]
+            part: NDArray[Any] = np.empty((len(rows), *shape), kind)
+            is_new = rows >= len(kept)
+            if before:
+                part[~is_new] = old[name][kept[rows[~is_new]]]
+            if is_new.any():
+                part[is_new] = new[name][rows[is_new] - len(kept)]
+            file.append(part)
+        file.close()
+        # The disk need not hold all columns twice.
+        del new[name]
+        (work / f"new_{name}.npy").unlink()
+    _write_sure(work, schema, groups, group_of[order])
+
+
+def _write_sure(
+    work: Path, schema: Schema, groups: NDArray[np.uint8], group_of: NDArray[np.int64]
+) -> None:
+    """Write the order by how sure each class is: by powers of two of one less its probability."""
+    probabilities = np.load(work / "probabilities.npy", mmap_mode="r", allow_pickle=False)
+    count = len(group_of)
+    top = np.empty((count, len(schema)), np.float32)
+    for start in range(0, count, _BLOCK):
+        block = probabilities[start : start + _BLOCK]
+        for place, part in enumerate(schema.slices.values()):
+            top[start : start + _BLOCK, place] = block[:, part].max(axis=1)
+    # With many attributes hardly two items are alike: then fewer, wider levels.
+    for width in (1, 2, 4, _LEVELS):
+        key = group_of
+        for column in top.T:
+            level = (-np.frexp((1 - column).clip(2.0**-_LEVELS, 1))[1]).clip(0, _LEVELS - 1)
+            key = np.unique(key * _LEVELS + level // width, return_inverse=True)[1]
+        if key.max(initial=0) <= max(count // 8, 4 * len(groups)):
+            break
+    order = np.argsort(key, kind="stable")
+    starts = _run_starts(key[order])
+    top = top[order]
+    runs = starts[:-1]
+    ranges = np.empty((len(runs), len(schema), 2), np.float32)
+    if len(runs):
+        ranges[:, :, 0] = np.minimum.reduceat(top, runs, axis=0)
+        ranges[:, :, 1] = np.maximum.reduceat(top, runs, axis=0)
+    np.save(work / "sure_order.npy", order.astype(np.uint32))
+    np.save(work / "sure_starts.npy", starts)
+    np.save(work / "sure_codes.npy", groups[group_of[order[runs]]])
+    np.save(work / "sure_range.npy", ranges)
+
+
+def _distinct(codes: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return the distinct rows in lexicographic order, and which of them each row is."""
+    key = np.zeros(len(codes), np.int64)
+    for column in codes.T:
+        key = np.unique(key * 256 + column, return_inverse=True)[1].astype(np.int64)
+    first = np.unique(key, return_index=True)[1]
+    return codes[first], key
+
+
+def _run_starts(sorted_keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where each run of equal keys begins, and where the last ends."""
+    changes = np.flatnonzero(np.diff(sorted_keys)) + 1
+    begin = [0] if len(sorted_keys) else []
+    return np.concatenate([begin, changes, [len(sorted_keys)]]).astype(np.int64)
+
+
+class ColumnFile:
+    """A .npy file that grows at its end; its header is written when it is whole.
+
+    Written, not mapped: a disk that is full is an error here, and kills a process that maps.
+    """
+
+    _HEADER = 128
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+        self._file.write(b" " * self._HEADER)
+        self._count = 0
+        self._kind: tuple[np.dtype[Any], tuple[int, ...]] | None = None
+
+    def append(self, rows: NDArray[Any]) -> None:
+        """Write rows of one type and shape behind those before."""
+        self._kind = (rows.dtype, rows.shape[1:])
+        self._count += len(rows)
+        self._file.write(np.ascontiguousarray(rows).data if rows.size else b"")
+
+    def close(self) -> None:
+        """Write the header, which says how many rows there are."""
+        with self._file as file:
+            kind, shape = self._kind or (np.dtype(np.uint8), ())
+            header = {
+                "descr": np.lib.format.dtype_to_descr(kind),
+                "fortran_order": False,
+                "shape": (self._count, *shape),
+            }
+            text = repr(header).encode()
+            file.seek(0)
+            file.write(np.lib.format.magic(1, 0) + (self._HEADER - 10).to_bytes(2, "little"))
+            file.write(text.ljust(self._HEADER - 11) + b"\n")
+
+
+def load_column(folder: Path, name: str) -> NDArray[Any]:
+    """Return a column of a folder, mapped into memory."""
+    column: NDArray[Any] = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+    return column
+
+
+def _one_chunk(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _matrix(column: pa.ChunkedArray | pa.Array) -> NDArray[Any]:
+    lists = _one_chunk(column)
+    return lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, lists.type.list_size)
+
+
+def blocks(count: int, size: int) -> Iterator[slice]:
+    """Yield slices of at most `size` rows that cover `count` rows; one that is empty for none."""
+    for start in range(0, max(count, 1), size):
+        yield slice(start, min(start + size, count))
