@@ -260,6 +260,8 @@ def follow_until(training, beginning):
 def test_a_killed_training_resumes_and_ctrl_c_keeps_the_best_so_far(words, tmp_path):
     output = tmp_path / "model"
     asked = [*words, "--output", output, "--attribute", "pattern", "--unfrozen-epochs", 50]
+    # These few photos teach nothing: without it either run could end by itself first.
+    asked += ["--patience", 50]
     killed = start(*asked)
     follow_until(killed, "unfrozen 1/50")
     killed.kill()
@@ -276,7 +278,7 @@ def test_a_killed_training_resumes_and_ctrl_c_keeps_the_best_so_far(words, tmp_p
     assert Model.load(output).heads == ["pattern"]
     history = rows_of(output / "figures" / "pattern" / "history.csv")
     epochs = [int(row["epoch"]) for row in history if row["phase"] == "unfrozen"]
-    assert epochs == list(range(1, len(epochs) + 1)) and 2 <= len(epochs) < 10
+    assert epochs == list(range(1, len(epochs) + 1)) and 2 <= len(epochs) < 50
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 

@@ -74,6 +74,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frozen-epochs", type=int, default=5, metavar="N", help="(default: 5)")
     parser.add_argument("--unfrozen-epochs", type=int, default=7, metavar="N", help="(default: 7)")
     parser.add_argument(
+        "--patience",
+        type=int,
+        default=3,
+        metavar="N",
+        help="end a phase when N epochs in a row were no better than the best (default: 3)",
+    )
+    parser.add_argument(
         "--views",
         type=int,
         default=4,
@@ -131,6 +138,7 @@ def run(arguments: argparse.Namespace) -> int:
         shared=not arguments.separate,
         frozen_epochs=arguments.frozen_epochs,
         unfrozen_epochs=arguments.unfrozen_epochs,
+        patience=arguments.patience,
         views=arguments.views,
         batch_size=arguments.batch_size,
         seed=arguments.seed,
@@ -157,7 +165,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check_numbers(arguments: argparse.Namespace) -> None:
-    least = {"frozen_epochs": 1, "unfrozen_epochs": 0, "views": 1, "batch_size": 1, "seed": 0}
+    least = {
+        "frozen_epochs": 1,
+        "unfrozen_epochs": 0,
+        "patience": 1,
+        "views": 1,
+        "batch_size": 1,
+        "seed": 0,
+    }
     for name, minimum in least.items():
         if getattr(arguments, name) < minimum:
             option = name.replace("_", "-")
