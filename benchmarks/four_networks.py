@@ -8,7 +8,7 @@ model, the dense layers are drawn. Both engines get the same ones, so that they 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from fashionnet.network.folder import Model
 from fashionnet.network.heads import HIDDEN_UNITS
 from fashionnet.network.quiet import quiet_import
 from fashionnet.network.trunk import BLOCKS, IMAGE_SIZE, MEAN_RGB, Weights, convolutions
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 BATCH = 32
 FLATTENED = (IMAGE_SIZE // 32) ** 2 * BLOCKS["block5"][-1]
@@ -64,7 +67,7 @@ def onnx_networks(model: Model) -> list[Predict]:
     return networks
 
 
-def _run_onnx(session: Any, images: NDArray[np.float32]) -> NDArray[np.float32]:  # noqa: ANN401
+def _run_onnx(session: "InferenceSession", images: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(session.run(None, {"image": images})[0])
 
 
@@ -124,9 +127,11 @@ def _onnx_model(weights: Weights, count: int) -> bytes:
     ]
     nodes: list[Any] = []
 
-    def add(kind: str, inputs: list[str], **attributes: Any) -> str:  # noqa: ANN401
+    def add(kind: str, inputs: list[str], **attributes: list[int]) -> str:
         output = f"node_{len(nodes)}"
-        nodes.append(helper.make_node(kind, inputs, [output], **attributes))
+        node = helper.make_node(kind, inputs, [output])
+        node.attribute.extend(map(helper.make_attribute, attributes, attributes.values()))
+        nodes.append(node)
         return output
 
     node = add("Transpose", ["image"], perm=[0, 3, 1, 2])

@@ -159,7 +159,10 @@ def measure_walks(photos: Labelled, seed: int) -> None:
         return walk
 
     table = Table("way", "strength", "of the asked class", "other attributes kept", "likeness")
-    stay: Walk = lambda row, place, code: vectors.embeddings[row]  # noqa: E731
+
+    def stay(row: int, place: int, code: int) -> NDArray[np.float32]:
+        return vectors.embeddings[row]
+
     _add(table, "no shift", "", _shares(pool, asked, stay), seed)
     _add(table, "plain filter", "", _shares(pool, asked, stay, filtered=True), seed)
     for name, strengths in STRENGTHS.items():

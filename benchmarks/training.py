@@ -32,8 +32,8 @@ with quiet_import():
 
 from fashionnet.network import training
 from fashionnet.network.frozen import FrozenFeatures
-from fashionnet.network.graph import frozen_graph
-from fashionnet.network.training import Recipe, TrainingPhotos, has_gpu, keras_engine, train_branch
+from fashionnet.network.heads_training import open_frozen_features
+from fashionnet.network.training import Recipe, TrainingPhotos, has_gpu, train_branch
 from fashionnet.network.trunk import (
     BLOCKS,
     IMAGE_SIZE,
@@ -106,7 +106,9 @@ def report(arguments: argparse.Namespace) -> None:
         precision=training.fast_precision(),
     )
     with tempfile.TemporaryDirectory() as folder:
-        features = _features(imagenet, recipe, Path(folder))
+        features = open_frozen_features(
+            Path(folder) / "cache", imagenet, recipe.first_block, recipe.seed
+        )
         ours = frozen_phase(parts, counts, features, imagenet, recipe, Path(folder))
         seed = seed_loop(parts, counts, features, imagenet, recipe, Path(folder))
         rate = unfrozen_rate(parts["train"], counts, features, imagenet, recipe, arguments.steps)
@@ -137,17 +139,6 @@ def _parts(labels: LabelledPhotos, count: int) -> dict[str, TrainingPhotos]:
         photos = [chosen.photos[row] for row in inside]
         parts[name] = TrainingPhotos(photos, keys[inside].tolist(), codes)
     return parts
-
-
-def _features(imagenet: Weights, recipe: Recipe, folder: Path) -> FrozenFeatures:
-    if has_gpu():
-        engine, precision = keras_engine(imagenet, recipe.first_block), "keras"
-    else:
-        graph = frozen_graph(imagenet, recipe.first_block)
-        engine, precision = graph.run, graph.precision
-    return FrozenFeatures.of_trunk(
-        folder / "cache", imagenet, recipe.first_block, recipe.seed, engine, precision
-    )
 
 
 def frozen_phase(

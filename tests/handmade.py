@@ -1,8 +1,10 @@
 """Fashion Vectors, items and profiles made by hand, for tests that need no network."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from fashionnet.profile import ProfilePhotos, StyleProfile
 from fashionnet.schema import Schema
@@ -92,3 +94,17 @@ class ColourNetwork:
         vectors = vectors_of(codes, looks)
         relevance = (colours.max(axis=1) > 20).astype(np.float32)
         return FashionVectors(SCHEMA, vectors.probabilities, relevance, vectors.embeddings)
+
+
+def paint(path: Path, colour: tuple[int, int, int]) -> None:
+    """Write a small photo of one colour."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (60, 80), colour).save(path)
+
+
+def paint_shop(folder: Path) -> None:
+    """Write photos of four shades each of red, green and blue."""
+    for shade in (60, 120, 180, 240):
+        paint(folder / f"red {shade}.png", (shade, 0, 0))
+        paint(folder / f"green {shade}.png", (0, shade, 0))
+        paint(folder / f"blue {shade}.png", (0, 0, shade))

@@ -3,8 +3,7 @@ import json
 from pathlib import Path
 
 import pytest
-from handmade import ColourNetwork
-from PIL import Image
+from handmade import ColourNetwork, paint, paint_shop
 
 from fashionnet.cli import recommend as command
 from fashionnet.cli.main import run_command
@@ -18,18 +17,10 @@ from fashionnet.samples.shipped import build_sample_repository
 WARDROBE = Path(__file__).parents[1] / "examples" / "wardrobe"
 
 
-def paint(path, colour):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (60, 80), colour).save(path)
-
-
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     monkeypatch.setattr(CompiledNetwork, "open", lambda *_: ColourNetwork())
-    for shade in (60, 120, 180, 240):
-        paint(tmp_path / "shop" / f"red {shade}.png", (shade, 0, 0))
-        paint(tmp_path / "shop" / f"green {shade}.png", (0, shade, 0))
-        paint(tmp_path / "shop" / f"blue {shade}.png", (0, 0, shade))
+    paint_shop(tmp_path / "shop")
     Repository.build(tmp_path / "shop", tmp_path / "repository", ColourNetwork())
     paint(tmp_path / "mes vêtements" / "a.png", (150, 0, 0))
     paint(tmp_path / "mes vêtements" / "b.png", (90, 0, 0))

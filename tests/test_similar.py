@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from handmade import ColourNetwork, items_of, vectors_of
+from handmade import ColourNetwork, items_of, paint, paint_shop, vectors_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -17,19 +17,11 @@ from fashionnet.repository.store import Repository
 from fashionnet.similarity import most_similar
 
 
-def paint(path, colour):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (60, 80), colour).save(path)
-
-
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A repository of four shades each of red, green and blue."""
     monkeypatch.setattr(CompiledNetwork, "open", lambda *_: ColourNetwork())
-    for shade in (60, 120, 180, 240):
-        paint(tmp_path / "shop" / f"red {shade}.png", (shade, 0, 0))
-        paint(tmp_path / "shop" / f"green {shade}.png", (0, shade, 0))
-        paint(tmp_path / "shop" / f"blue {shade}.png", (0, 0, shade))
+    paint_shop(tmp_path / "shop")
     Repository.build(tmp_path / "shop", tmp_path / "repository", ColourNetwork())
     return tmp_path
 

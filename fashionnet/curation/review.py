@@ -146,6 +146,7 @@ class ReviewServer(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
         """Pass over browsers that went away; anything else is told as it should be."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            # The base class names a socket's types, of which nothing is used here.
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     @property

@@ -254,21 +254,26 @@ def _state_folder(request: TrainingRequest, keys: Sequence[str], part: NDArray[n
     return state
 
 
+def open_frozen_features(
+    cache: Path, imagenet: Weights, first_block: str, seed: int
+) -> FrozenFeatures:
+    """Return the features that are kept in a folder, with the faster engine for those missing."""
+    if has_gpu():
+        engine, precision = keras_engine(imagenet, first_block), "keras"
+    else:
+        graph = frozen_graph(imagenet, first_block)
+        engine, precision = graph.run, graph.precision
+    return FrozenFeatures.of_trunk(cache, imagenet, first_block, seed, engine, precision)
+
+
 def _frozen_features(
     request: TrainingRequest,
     imagenet: Weights,
     photos: Mapping[str, TrainingPhotos],
     say: Callable[[str], None],
 ) -> FrozenFeatures:
-    first_block, recipe = request.recipe.first_block, request.recipe
-    if has_gpu():
-        engine, precision = keras_engine(imagenet, first_block), "keras"
-    else:
-        graph = frozen_graph(imagenet, first_block)
-        engine, precision = graph.run, graph.precision
-    features = FrozenFeatures.of_trunk(
-        request.cache, imagenet, first_block, recipe.seed, engine, precision
-    )
+    recipe = request.recipe
+    features = open_frozen_features(request.cache, imagenet, recipe.first_block, recipe.seed)
     train, validation = photos["train"], photos["validation"]
     missing = features.missing(train.keys, recipe.views) + features.missing(validation.keys, 1)
     if missing:

@@ -158,6 +158,7 @@ def choose_precision(asked: str, calibration: Calibration | None) -> str:
 def has_openvino() -> bool:
     """Return whether OpenVINO is installed."""
     try:
+        # One that is installed and does not load is as good as none.
         import openvino  # noqa: F401
     except ImportError:
         return False

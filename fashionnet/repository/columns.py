@@ -346,9 +346,11 @@ class _Facets:
             for name, values in self.values.items()
         }
         table = pa.table(lists or {"none": pa.array([0])})
-        with pa.OSFile(str(folder / FACETS), "wb") as file:  # noqa: SIM117
-            with pa.ipc.new_file(file, table.schema) as writer:
-                writer.write_table(table)
+        with (
+            pa.OSFile(str(folder / FACETS), "wb") as file,
+            pa.ipc.new_file(file, table.schema) as writer,
+        ):
+            writer.write_table(table)
         return {name: self.places[name] for name in self.values}
 
 
