@@ -53,7 +53,7 @@ def run_command(
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Lines show at once in a log too, and no file's name is too odd to be printed.
         sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
-    module = importlib.import_module(f"fashionnet.cli.{command}")
+    module = importlib.import_module("fashionnet.cli." + command.replace("-", "_"))
     parser = argparse.ArgumentParser(program, description=module.__doc__)
     module.add_arguments(parser)
     try:
