@@ -1,0 +1,1 @@
+"""What goes with what: products that complete a look, and outfits."""
