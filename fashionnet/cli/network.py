@@ -1,6 +1,9 @@
 """Which network a command predicts with: `--model` and `--precision`."""
 
 import argparse
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,3 +30,13 @@ def open_network(arguments: argparse.Namespace) -> "CompiledNetwork":
     from fashionnet.network.compiled import CompiledNetwork
 
     return CompiledNetwork.open(arguments.model, arguments.precision)
+
+
+@contextmanager
+def opening_network(arguments: argparse.Namespace) -> Iterator["Future[CompiledNetwork]"]:
+    """Open the network beside what else a command begins with.
+
+    Compiling it takes about as long as importing LanceDB, and the two hardly hinder each other.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        yield thread.submit(open_network, arguments)

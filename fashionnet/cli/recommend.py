@@ -3,16 +3,19 @@
 import argparse
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fashionnet.cli.network import add_network_arguments, open_network
+from fashionnet.cli.network import add_network_arguments, opening_network
 from fashionnet.errors import RequestError
 from fashionnet.locations import location
 from fashionnet.samples.shipped import SAMPLE_REPOSITORY, with_drawn_photos
 from fashionnet.text import plain
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from fashionnet.network.compiled import CompiledNetwork
     from fashionnet.profile import ProfilePhotos, StyleProfile
     from fashionnet.repository.store import Repository
@@ -85,10 +88,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Recommend, print and write; returns the exit code."""
-    from fashionnet.matching import attribute_weights, check_options, recommend
+    from fashionnet.matching import check_options
     from fashionnet.photos import find_photos
-    from fashionnet.report import assemble, print_table, require_known_output, write_report
-    from fashionnet.repository.store import Repository
+    from fashionnet.report import require_known_output
 
     weights = parse_weights(arguments.weight)
     if not arguments.photos and not arguments.profile:
@@ -102,6 +104,21 @@ def run(arguments: argparse.Namespace) -> int:
         require_known_output(arguments.output)
     photos = find_photos(arguments.photos) if arguments.photos else []
     unlike = find_photos(arguments.unlike) if arguments.unlike else []
+    with opening_network(arguments) if photos or unlike else nullcontext() as network:
+        return _recommend(arguments, photos, unlike, weights, network)
+
+
+def _recommend(
+    arguments: argparse.Namespace,
+    photos: list[Path],
+    unlike: list[Path],
+    weights: dict[str, float],
+    network: "Future[CompiledNetwork] | None",
+) -> int:
+    from fashionnet.matching import attribute_weights, recommend
+    from fashionnet.report import assemble, print_table, write_report
+    from fashionnet.repository.store import Repository
+
     repository = Repository.open(arguments.repository)
     from_samples = arguments.repository.resolve() == SAMPLE_REPOSITORY.resolve()
     if from_samples:
@@ -113,7 +130,7 @@ def run(arguments: argparse.Namespace) -> int:
     items = repository.candidates(arguments.where)
 
     paths: dict[str, Path] = {}
-    profile = _style_profile(arguments, photos, unlike, repository, paths)
+    profile = _style_profile(arguments, photos, unlike, repository, network, paths)
     if profile is None:
         print("fashionnet: none of the photos can be learned from", file=sys.stderr)
         return 1
@@ -172,6 +189,7 @@ def _style_profile(
     photos: list[Path],
     unlike: list[Path],
     repository: "Repository",
+    opening: "Future[CompiledNetwork] | None",
     paths: dict[str, Path],
 ) -> "StyleProfile | None":
     """Return the profile that was asked for, noting in `paths` where each SHA-256 was read.
@@ -186,10 +204,10 @@ def _style_profile(
     saved = StyleProfile.load(path) if path and (not photos or path.exists()) else None
     if saved and (not photos or saved.disliked):
         saved.require_model(repository.schema, repository.model_fingerprint, whose)
-    if not photos and not unlike:
+    if opening is None:
         return saved
 
-    network = open_network(arguments)
+    network = opening.result()
     require_model_of(repository, network.fingerprint)
     profile = _learned(network, photos, unlike, saved, paths)
     if path and profile and profile is not saved:
