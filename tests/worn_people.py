@@ -9,11 +9,12 @@ HAIRS = (HAIR, (240, 220, 90), (20, 120, 20), (120, 20, 160), (20, 140, 200))
 
 
 def draw_person(top=(200, 30, 40), bottom=(40, 60, 120), waist=150, skin=SKIN, hair=HAIR):
-    """A person before white, uint8 (224, 224, 3), with arms of bare skin."""
+    """A person before white, uint8 (224, 224, 3), with bare arms and a gap between the legs."""
     image = np.full((224, 224, 3), 255, np.uint8)
     middle = 112
     cv2.rectangle(image, (middle - 38, 70), (middle + 38, waist), top, -1)
     cv2.rectangle(image, (middle - 34, waist), (middle + 34, 223), bottom, -1)
+    cv2.ellipse(image, (middle, 214), (5, 12), 0, 0, 360, (255, 255, 255), -1)
     for side in (-46, 46):
         cv2.rectangle(image, (middle + side - 6, 90), (middle + side + 6, 200), skin, -1)
     cv2.ellipse(image, (middle, 40), (18, 26), 0, 0, 360, hair, -1)

@@ -35,6 +35,9 @@ _SEEDS = (
     *((x, y) for y in (0, FRAME // 3, 2 * FRAME // 3) for x in (0, FRAME - 1)),
     *((x, 0) for x in (FRAME // 4, 3 * FRAME // 4)),
 )
+_SHARE_OF_BACKGROUND = 0.02
+"""Of the background's pixels, from which on a colour below the waist is taken for background."""
+
 _FEWEST_IN_A_ROW = 7
 _SMALLEST_FACE = 120
 _WIDEST_HEAD = 0.45
@@ -92,6 +95,7 @@ class _Figure:
     lab: NDArray[np.float32]
     bins: NDArray[np.intp]
     figure: Mask
+    like_background: Mask
     skin: Mask
     face: Mask
     first_row: int
@@ -112,6 +116,11 @@ class _Figure:
         inside[rows, columns] = True
         return inside & self.figure
 
+    def legs(self, waist: int) -> Mask:
+        """Return the middle of what is below a waist, without the gap between the legs."""
+        band = self.columns(_BAND)
+        return self.within(slice(waist + _GAP, None), band) & ~self.like_background
+
 
 def find_worn(image: Image) -> Worn:
     """Return the garments that a dressed person on a photo wears; NotWornError for no such photo.
@@ -123,7 +132,7 @@ def find_worn(image: Image) -> Worn:
     band = figure.columns(_BAND)
     chest = np.zeros_like(figure.figure)
     chest[figure.chest_row : waist - _GAP, band] = True
-    legs = figure.within(slice(waist + _GAP, None), band)
+    legs = figure.legs(waist)
     if figure.skin[legs].mean() > _MOST_SKIN:
         raise NotWornError("bare legs")
     top, bottom = _garments(figure, waist, chest, legs)
@@ -168,7 +177,11 @@ def _figure(image: Image) -> _Figure:
     lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB).astype(np.float32)
     steps = np.floor((lab - (0, -128, -128)) / 8).astype(np.intp)
     bins = (steps[..., 0] * 32 + steps[..., 1]) * 32 + steps[..., 2]
-    return _Figure(image, lab, bins, figure, skin, face, first_row, face_row, face_column)
+    # A gap that the figure encloses is not reached from the rim.
+    like_background = (_histogram(bins, ~figure) > _SHARE_OF_BACKGROUND)[bins]
+    return _Figure(
+        image, lab, bins, figure, like_background, skin, face, first_row, face_row, face_column
+    )
 
 
 def _background(image: Image) -> Mask:
@@ -210,7 +223,7 @@ def _waist(figure: _Figure) -> tuple[int, NDArray[np.float32], NDArray[np.float3
             continue
         row = rows[place]
         torso = figure.within(slice(start, row - _GAP), figure.columns(_TORSO))
-        legs = figure.within(slice(row + _GAP, None), figure.columns(_BAND))
+        legs = figure.legs(row)
         if legs.sum() < _SMALLEST_BOTTOM // 2:
             continue
         colours = _histogram(figure.bins, torso), _histogram(figure.bins, legs)
@@ -239,10 +252,10 @@ def _garments(figure: _Figure, waist: int, chest: Mask, legs: Mask) -> tuple[Mas
     hair_colours = _histogram(figure.bins, hair)
     likelier = (top > hair_colours) & (top > bottom)
     below_face = rows > figure.face_row + 0.08 * FRAME
-    return (
-        _largest_piece(cloth & likelier[figure.bins] & below_face & (rows < waist - _MARGIN)),
-        _largest_piece(cloth & (bottom > top)[figure.bins] & (rows > waist + _MARGIN)),
-    )
+    upper = cloth & likelier[figure.bins] & below_face & (rows < waist - _MARGIN)
+    lower = cloth & (bottom > top)[figure.bins] & (rows > waist + _MARGIN)
+    solid = ~figure.like_background
+    return _largest_piece(upper), _largest_piece(lower & solid) & solid
 
 
 def _largest_piece(mask: Mask) -> Mask:
