@@ -20,6 +20,7 @@ COMMANDS = {
     "map": "draw all items of a repository, like beside like",
     "build": "build a repository from a catalogue",
     "train": "train heads on labelled photos",
+    "train-embedding": "train a network to place pictures of one item together",
     "evaluate": "score a model on labelled photos",
     "curate": "find what is wrong with photos and labels, and clean them",
     "serve": "open a page on this machine to see and steer all this",
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         "fashionnet",
         description="Learn a person's clothing style from photos and recommend items.",
-        epilog="commands:\n" + "\n".join(f"  {name:<10} {what}" for name, what in COMMANDS.items()),
+        epilog="commands:\n" + "\n".join(f"  {name:<16} {what}" for name, what in COMMANDS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", choices=list(COMMANDS), metavar="COMMAND", help="see below")
