@@ -188,6 +188,8 @@ def _first_fault(error: ValidationError, kind: type[Settings]) -> str:
     name, key = ".".join(place), place[-1] if place else ""
     if fault["type"] == "missing":
         return f"{name} is missing"
+    if fault["type"] == "union_tag_not_found":
+        return f"{name}.name is missing: it says which {key} the other keys are of"
     if fault["type"] != "extra_forbidden":
         return f"{name} is {fault['input']!r}: {fault['msg']}"
     known = _known_keys(kind, place[:-1])

@@ -69,6 +69,7 @@ def test_another_choice_takes_over_nothing_of_the_choice_before(tmp_path):
         (BASE.replace("0.5", '"wide"'), "margin is 'wide'"),
         ("epochs = 0\n" + BASE, "epochs is 0"),
         ("[loss]\nname = 'triplet'\n", "data is missing"),
+        (BASE.replace('name = "triplet"', ""), "loss.name is missing"),
         (BASE + "= 3", "not a TOML file"),
         ('extends = "a.toml"\n', "a.toml extends a.toml"),
         ('extends = "none.toml"\n', "none.toml: no such experiment"),

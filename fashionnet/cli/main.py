@@ -50,6 +50,7 @@ def run_command(
     """Parse and run one command; used by `main` and by the scripts named after the commands."""
     # TensorFlow logs what it finds on the machine, which is no news to the person.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     logging.captureWarnings(True)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Lines show at once in a log too, and no file's name is too odd to be printed.

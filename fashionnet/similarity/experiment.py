@@ -16,7 +16,7 @@ Everything else has a default. `fashionnet.experiments` reads the file.
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fashionnet.experiments import Settings
 from fashionnet.similarity.picture_views import ViewSettings
@@ -43,7 +43,7 @@ class Pairs(Settings):
     images: Path | None = None
     """The folder that photos are relative to; by default the CSV's own."""
     singles: Path | None = None
-    """Photos of items that have one picture only, to train on: augmented views are its others."""
+    """Photos of items that have one picture only, to train on, as a folder or a list of files."""
     held_out: Share = 1.0
 
 
@@ -205,3 +205,9 @@ class EmbeddingExperiment(Settings):
     epochs: Count = 20
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+
+    @model_validator(mode="after")
+    def _loss_fits_distance(self) -> "EmbeddingExperiment":
+        if isinstance(self.loss, ArcFace) and self.distance != "angular":
+            raise ValueError("of the loss arcface the distance must be angular")
+        return self

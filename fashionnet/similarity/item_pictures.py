@@ -132,7 +132,7 @@ def read_pairs(table: Path, images: Path | None, singles: Path | None) -> ItemPi
     rows = [(str(photos[item]), Picture(photo)) for item, photo in zip(items, photos, strict=True)]
     if singles:
         paired = {photo.resolve() for photo in photos}
-        others = [photo for photo in find_photos([singles]) if photo.resolve() not in paired]
+        others = [photo for photo in _photos(singles) if photo.resolve() not in paired]
         rows += [(str(photo), Picture(photo)) for photo in others]
     return ItemPictures.of(rows, left_out)
 
@@ -171,8 +171,11 @@ def _photo_of(row: dict[str, str], column: str, images: Path) -> Path:
 
 def read_photos(source: Path) -> ItemPictures:
     """Read photos of which each is an item: those of a folder, or that a text file lists."""
-    photos = find_photos([source] if source.is_dir() else _listed(source))
-    return ItemPictures.of(((str(photo), Picture(photo)) for photo in photos), [])
+    return ItemPictures.of(((str(photo), Picture(photo)) for photo in _photos(source)), [])
+
+
+def _photos(source: Path) -> list[Path]:
+    return find_photos([source] if source.is_dir() else _listed(source))
 
 
 def _listed(source: Path) -> list[Path]:

@@ -1,0 +1,223 @@
+"""How well embeddings find the other picture of an item, on real photos.
+
+Two tasks, both scored by `fashionnet.similarity.protocol` on items that nothing was trained on:
+
+    views            two hard views of one photo: turned, cut close, in other light, before another
+                     background; photos of the shop's apparel and people's own
+    product-names    two apparel products of the shop with one productDisplayName
+
+Near-duplicate photos are on one side of the split. Every experiment of examples/embeddings is
+trained on each task, and stands beside two embeddings that learned nothing of it: VGG16's ImageNet
+features, averaged, and the embedding of the model that ships.
+
+    PYTHONPATH=. python benchmarks/embeddings.py --data ../shared/data --output embeddings
+"""
+
+import argparse
+import csv
+import json
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from fashionnet.cli import run_command
+from fashionnet.errors import RequestError
+from fashionnet.experiments import RESULTS_FILE
+from fashionnet.network.compiled import CompiledNetwork
+from fashionnet.network.folder import Model
+from fashionnet.network.graph import frozen_graph
+from fashionnet.network.trunk import IMAGE_SIZE, find_imagenet_weights, load_imagenet_weights
+from fashionnet.photos import Image, read_ahead
+from fashionnet.progress import progress
+from fashionnet.similarity.experiment import Pairs, Views
+from fashionnet.similarity.item_data import read_parts
+from fashionnet.similarity.item_pictures import ItemPictures
+from fashionnet.similarity.picture_features import PictureImages
+from fashionnet.similarity.picture_views import ViewSettings
+from fashionnet.similarity.protocol import score_embedding
+
+EXAMPLES = Path(__file__).parents[1] / "examples" / "embeddings"
+TASKS = ("views", "product-names")
+PARTS = ("validation", "test")
+TOPS = ("top_1", "top_5", "top_10")
+
+Embed = Callable[[Sequence[Image]], NDArray[np.float32]]
+
+
+def main() -> int:
+    """Train, score and print a table for each task; returns the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--output", type=Path, required=True, help="for data, runs and features")
+    parser.add_argument("--experiments", type=Path, default=EXAMPLES, help="a folder of TOML files")
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--photos", type=int, default=1500, help="of the shop and of people each")
+    parser.add_argument("--singles", type=int, default=1500, help="products without a second")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    try:
+        for task in arguments.tasks:
+            run_task(task, arguments)
+    except RequestError as error:
+        print(f"embeddings: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def run_task(task: str, arguments: argparse.Namespace) -> None:
+    """Run every experiment on one task, and print what was measured."""
+    folder = (arguments.output / task).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    shop = apparel(arguments.data)
+    random = np.random.default_rng(arguments.seed)
+    if task == "views":
+        data: Views | Pairs = write_views(folder, arguments, shop, random)
+    else:
+        data = write_product_names(folder, arguments, shop, random)
+    experiments = folder / "experiments"
+    experiments.mkdir(exist_ok=True)
+    for file in sorted(arguments.experiments.glob("[!_]*.toml")):
+        write_experiment(experiments / file.name, file, data, arguments.seed)
+    words = [str(experiments), "--output", str(folder / "runs"), "--cache", str(folder / "cache")]
+    if code := run_command("train-embedding", words):
+        raise RequestError(f"train-embedding ended with {code}")
+    parts = read_parts(data, arguments.seed, folder)
+    rows = baselines(parts, data, arguments.seed)
+    for file in sorted(experiments.glob("*.toml")):
+        rows[file.stem] = json.loads((folder / "runs" / file.stem / RESULTS_FILE).read_text())
+    show(task, parts, rows)
+
+
+def apparel(data: Path) -> dict[str, list[str]]:
+    """Return the photos' names of each product name among the shop's apparel."""
+    products = defaultdict(list)
+    with (data / "catalogue" / "styles.csv").open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["masterCategory"] == "Apparel":
+                products[row["productDisplayName"]].append(f"{row['id']}.jpg")
+    return products
+
+
+def write_views(
+    folder: Path,
+    arguments: argparse.Namespace,
+    shop: dict[str, list[str]],
+    random: np.random.Generator,
+) -> Views:
+    """Write a list of photos; of products with one name, only the first."""
+    images = arguments.data / "catalogue" / "images"
+    products = [images / names[0] for names in shop.values()]
+    own = sorted((arguments.data / "photos").rglob("*.jpg"))
+    chosen = [
+        photos[row].resolve()
+        for photos in (products, own)
+        for row in random.permutation(len(photos))[: arguments.photos]
+    ]
+    path = folder / "photos.txt"
+    path.write_text("\n".join(map(str, chosen)) + "\n", encoding="utf-8")
+    return Views(name="views", photos=path, held_out=0.4)
+
+
+def write_product_names(
+    folder: Path,
+    arguments: argparse.Namespace,
+    shop: dict[str, list[str]],
+    random: np.random.Generator,
+) -> Pairs:
+    """Write a CSV of pairs, each photo of a name with the next, and a list of single products."""
+    images = (arguments.data / "catalogue" / "images").resolve()
+    path, singles = folder / "pairs.csv", folder / "singles.txt"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["first", "second"])
+        for names in shop.values():
+            writer.writerows(pairwise(names))
+    alone = [names[0] for names in shop.values() if len(names) == 1]
+    chosen = random.permutation(len(alone))[: arguments.singles]
+    singles.write_text("".join(f"{images / alone[row]}\n" for row in chosen), encoding="utf-8")
+    return Pairs(name="pairs", pairs=path, images=images, singles=singles)
+
+
+def write_experiment(path: Path, base: Path, data: Views | Pairs, seed: int) -> None:
+    """Write an experiment that takes over another and has other data."""
+    lines = [f"extends = {json.dumps(str(base.resolve()))}", f"seed = {seed}", "[data]"]
+    values = data.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    lines += [
+        f"{key} = {json.dumps(value)}" for key, value in {"name": data.name, **values}.items()
+    ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def baselines(parts: dict[str, ItemPictures], data: Views | Pairs, seed: int) -> dict[str, Any]:
+    """Score what was trained on other things."""
+    graph = frozen_graph(load_imagenet_weights(find_imagenet_weights(None)), "block5")
+    network, size = CompiledNetwork.open(), CompiledNetwork.open().embedding_size
+    count = sum(array.size for array in Model.load().weights.values())
+
+    def frozen(images: Sequence[Image]) -> NDArray[np.float32]:
+        return np.stack([pooled[:size] for _, pooled in graph.run(images)])
+
+    def shipped(images: Sequence[Image]) -> NDArray[np.float32]:
+        return network.describe(images).embeddings
+
+    views = data.views if isinstance(data, Views) else ViewSettings()
+    images = PictureImages(IMAGE_SIZE, views, ViewSettings(), seed)
+    return {
+        "ImageNet's features, as they are": scored(frozen, 14_714_688, parts, images),
+        "the model that ships": scored(shipped, count, parts, images),
+    }
+
+
+def scored(
+    embed: Embed, parameters: int, parts: dict[str, ItemPictures], images: PictureImages
+) -> dict[str, Any]:
+    """Return what a run's results hold, of an embedding that was not trained here."""
+    result: dict[str, Any] = {"parameters": parameters}
+    for name in PARTS:
+        part, rows = parts[name], []
+        start = time.monotonic()
+        views = [(picture, 0) for picture in part.pictures]
+        with progress("embedding", len(part)) as advance:
+            waiting = []
+            for number, (_, pending) in enumerate(read_ahead(views, images.image), 1):
+                waiting.append(pending.result())
+                if len(waiting) == 32 or number == len(views):
+                    rows.append(embed(waiting))
+                    advance(len(waiting))
+                    waiting = []
+        result["photos_a_second"] = len(part) / (time.monotonic() - start)
+        result[name] = score_embedding(np.concatenate(rows), part.labels).to_dict()
+    return result
+
+
+def show(task: str, parts: dict[str, ItemPictures], rows: dict[str, Any]) -> None:
+    """Print the table."""
+    counts = ", ".join(f"{len(part)} {name}" for name, part in parts.items())
+    print(f"{task}: pictures: {counts}")
+    table = Table(
+        "embedding", "top-1", "top-5", "top-10", "validation top-10", "weights", "photos/s"
+    )
+    for name, row in rows.items():
+        cells = [interval(row["test"][top]) for top in TOPS]
+        validation = f"{row['validation']['top_10']['value']:.3f}"
+        weights, rate = f"{row['parameters'] / 1e6:.1f} M", f"{row['photos_a_second']:.0f}"
+        table.add_row(name, *cells, validation, weights, rate)
+    Console(width=140).print(table)
+
+
+def interval(figure: dict[str, float]) -> str:
+    """Return a value and the ends of its interval."""
+    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
