@@ -271,18 +271,16 @@ def _best_candidates(
         else:
             wanted = _wanted(profile, weights)
             cut = cut_by_probabilities(columns, mask, profile.schema, wanted, reach)
-        near = nearest(columns, cut.tied, liked, max(reach - len(cut.above), 1))
+        near = nearest(columns, cut.tied, liked, max(reach - len(cut.above), 1), SAME_PICTURE)
         rows = np.concatenate([cut.above, near])
         is_all = cut.is_all and len(near) == len(cut.tied)
-        items = candidates.take(rows)
-        scores = score(profile, items.vectors, scoring, weights)
-        found = _best(profile, items, scores, len(rows) + 1)
-        left_out = len(rows) - len(found.rows)
-        # The first `reach` items are among the rows: of these as many as were shown may go.
-        if is_all or reach - left_out >= count:
-            best = found.take(np.arange(min(count, len(found.rows))))
+        shown = _likeness(profile, columns.embeddings_of(rows), np.arange(len(rows)))[1]
+        if is_all or len(rows) - np.count_nonzero(shown) >= count:
+            items = candidates.take(rows)
+            scores = score(profile, items.vectors, scoring, weights)
+            best = _best(profile, items, scores, count)
             return _Best(rows[best.rows], best.scores, best.likeness, best.vectors)
-        reach = count + left_out
+        reach *= 2
 
 
 def _likeness(

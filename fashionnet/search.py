@@ -3,8 +3,8 @@
 By codes, every distinct Fashion Vector is scored once, however many items have it. By
 probabilities, runs of items that are about as sure of the same classes share an upper bound:
 they are scored from the best run on, until the next one's bound is below what was found. Among
-items of one score, those nearest to the person's photos are found by bounds on the cosine, first
-on 32 coordinates of the embedding and then on 256, so that few embeddings are read.
+items of one score, those nearest to the person's photos are found by upper bounds on the cosine:
+embeddings are read from the best bound on, until the next bound is below what was found.
 
 All of it is exact but for one thing: where more than `MOST_TIED` items share the score at which
 the list ends, only those of the cells nearest to the photos are looked at.
@@ -15,16 +15,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionnet.repository.columns import Axes, Columns, blocks
+from fashionnet.repository.columns import Columns, blocks
 from fashionnet.schema import Schema
 
-MOST_TIED = 131_072
+MOST_TIED = 32_768
 """Items of one score among which the visually nearest are found exactly."""
+
+MOST_READ = 2048
+"""Embeddings that are read at most to find the visually nearest."""
 
 _BLOCK = 8192
 _FIRST_RUNS = 1024
+_EMBEDDINGS_READ = 512
 # Above the rounding of single precision, far below the differences that the order goes by.
 _SLACK = 2e-5
+_PASSED_OVER = -2.0
 
 Rows = NDArray[np.int64]
 
@@ -113,61 +118,65 @@ def cut_by_probabilities(
     )
 
 
-def nearest(columns: Columns, rows: Rows, photos: NDArray[np.float32], count: int) -> Rows:
-    """Return those rows that can be among the `count` with the largest cosine to any photo."""
+def nearest(
+    columns: Columns, rows: Rows, photos: NDArray[np.float32], count: int, same: float
+) -> Rows:
+    """Return those rows that can be among the `count` with the largest cosine to any photo.
+
+    Those whose cosine is surely above `same` are passed over, unless there are no more than
+    `count` rows at all.
+    """
     if len(rows) <= count:
         return rows
-    high = _cosine_bounds(columns, rows, photos, fine=False)[1]
-    first = min(len(rows), max(4 * count, 64))
-    best = rows[np.argpartition(high, len(rows) - first)[len(rows) - first :]]
-    low = _cosine_bounds(columns, best, photos, fine=True)[0]
-    rows = rows[high >= _largest(low, count) - _SLACK]
-    low, high = _cosine_bounds(columns, rows, photos, fine=True)
-    return rows[high >= _largest(low, count) - _SLACK]
+    bounds = _cosine_bounds(columns, rows, photos)
+    first = min(len(rows), max(4 * count, _EMBEDDINGS_READ))
+    best = np.argpartition(bounds, len(rows) - first)[len(rows) - first :]
+    cosines = _cosines(columns, rows[best], photos, same)
+    cut = _largest(cosines, count) - _SLACK
+    others = np.setdiff1d(np.flatnonzero(bounds >= cut), best, assume_unique=True)
+    others = others[np.argsort(-bounds[others], kind="stable")][:MOST_READ]
+    for block in blocks(len(others), _EMBEDDINGS_READ):
+        part = others[block]
+        part = part[bounds[part] >= cut]
+        if not len(part):
+            break
+        best = np.concatenate([best, part])
+        cosines = np.concatenate([cosines, _cosines(columns, rows[part], photos, same)])
+        cut = _largest(cosines, count) - _SLACK
+    return rows[np.sort(best[(cosines >= cut) & (cosines > _PASSED_OVER)])]
 
 
 def _largest(values: NDArray[np.float32], count: int) -> float:
     return float(np.partition(values, len(values) - count)[len(values) - count])
 
 
+def _cosines(
+    columns: Columns, rows: Rows, photos: NDArray[np.float32], same: float
+) -> NDArray[np.float32]:
+    """Return float32 (n,): each item's largest cosine with a photo, less where above `same`."""
+    cosines = (columns.embeddings_of(rows) @ photos.T).max(axis=1)
+    return np.where(cosines > same + _SLACK, _PASSED_OVER, cosines).astype(np.float32)
+
+
 def _cosine_bounds(
-    columns: Columns, rows: Rows, photos: NDArray[np.float32], fine: bool
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return float32 (n,) twice: the least and the most that the largest cosine can be."""
+    columns: Columns, rows: Rows, photos: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return float32 (n,): the most that each item's largest cosine with a photo can be."""
     axes = columns.axes
-    size = len(axes.axes) if fine else axes.coarse
-    weights, constants, lengths = _against(axes, photos, size)
-    low, high = np.empty(len(rows), np.float32), np.empty(len(rows), np.float32)
-    places = np.empty((_BLOCK, size), np.float32)
-    for block in blocks(len(rows), _BLOCK):
-        part = rows[block]
-        count = len(part)
-        places[:count, : axes.coarse] = columns.coarse[part]
-        if fine:
-            places[:count, axes.coarse :] = columns.fine[part]
-        bounds = columns.bounds[part]
-        cosines = weights @ places[:count].T + constants
-        unknown = lengths @ bounds[:, 3:5].T if fine else lengths @ bounds[:, 1:3].T
-        high[block] = (cosines + unknown).max(axis=0) + bounds[:, 0]
-        if fine:
-            low[block] = (cosines - unknown).max(axis=0) + bounds[:, 0]
-    return low, high
-
-
-def _against(
-    axes: Axes, photos: NDArray[np.float32], size: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Return what bytes are multiplied by (P, size), what is added (P, 1), and lengths (P, 2)."""
     rest = photos - axes.mean
-    coordinates = rest @ axes.axes[:size].T
+    coordinates = rest @ axes.axes.T
     within = np.linalg.norm(coordinates, axis=1)
     # Above by rounding, as the lengths of the items are.
     outside = np.sqrt((np.einsum("ij,ij->i", rest, rest) - within**2).clip(0) + 2e-6)
-    constants = photos @ axes.mean + coordinates @ axes.low[:size]
-    weights = coordinates * axes.step[:size]
-    lengths = np.stack([within, outside], axis=1)
-    single = np.float32
-    return weights.astype(single), constants[:, None].astype(single), lengths.astype(single)
+    lengths = np.stack([np.ones(len(photos)), within, outside], axis=1).astype(np.float32)
+    weights = (coordinates * axes.step).astype(np.float32)
+    constants = (photos @ axes.mean + coordinates @ axes.low)[:, None].astype(np.float32)
+    bounds = np.empty(len(rows), np.float32)
+    for block in blocks(len(rows), _BLOCK):
+        part = rows[block]
+        products = weights @ columns.coarse[part].T.astype(np.float32)
+        bounds[block] = (products + constants + lengths @ columns.bounds[part].T).max(axis=0)
+    return bounds
 
 
 def _run_bounds(
@@ -218,7 +227,7 @@ def _rows_of_near_lists(
 ) -> Rows:
     """Return at least `limit` rows of groups, from the cells nearest to the photos."""
     axes = columns.axes
-    points = (photos - axes.mean) @ axes.axes[: axes.coarse].T
+    points = (photos - axes.mean) @ axes.axes.T
     half_lengths = np.einsum("ij,ij->i", axes.centres, axes.centres) / 2
     closeness = points @ axes.centres.T - half_lengths
     closeness -= np.einsum("ij,ij->i", points, points)[:, None] / 2

@@ -81,6 +81,9 @@ def table_of(path: Path) -> ItemTable:
 @pytest.fixture(autouse=True)
 def everything_is_large(monkeypatch):
     monkeypatch.setattr(store, "READ_WHOLE", 100)
+    # Fewer axes than numbers in an embedding, so that the bounds leave something open.
+    monkeypatch.setattr(columns_module, "COARSE_SIZE", 16)
+    monkeypatch.setattr(search, "_EMBEDDINGS_READ", 8)
 
 
 @pytest.fixture
@@ -99,6 +102,7 @@ def unchanging(tmp_path_factory):
         patch.setattr(store, "READ_WHOLE", 100)
         patch.setattr(columns_module, "MOST_VALUES", 600)
         patch.setattr(columns_module, "_ITEMS_IN_A_CELL", 16)
+        patch.setattr(columns_module, "COARSE_SIZE", 16)
         path = tmp_path_factory.mktemp("columns") / "repository"
         table = table_of(path)
         table.add(rows(1500))
@@ -347,8 +351,8 @@ def test_what_a_killed_build_left_of_columns_is_removed(path):
     killed, at_work = path / ".columns.3.killed", path / ".columns.3.at_work"
     for folder in (killed, at_work):
         folder.mkdir()
-        (folder / "new_fine.npy").write_bytes(b"half")
-    for file in (killed / "new_fine.npy", killed):
+        (folder / "new_coarse.npy").write_bytes(b"half")
+    for file in (killed / "new_coarse.npy", killed):
         os.utime(file, (1, 1))
     table = table_of(path)
     table.add(rows(1, first=1200))
@@ -402,3 +406,11 @@ def run(code, *arguments):
 def start(code, *arguments):
     words = [str(ROOT), str(ROOT / "tests"), *map(str, arguments)]
     return subprocess.Popen([sys.executable, "-c", code, *words], stdout=subprocess.PIPE, text=True)
+
+
+def test_embeddings_are_those_of_the_table_the_smallest_numbers_too(path):
+    columns = Repository.open(path).candidates().columns
+    rows = np.arange(0, len(columns), 7)
+    expected = columns.embeddings[rows].astype(np.float32)
+    assert (columns.embeddings_of(rows) == expected).all()
+    assert columns_module._SINGLE_PRECISION[1] == np.float32(2.0**-24)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fashionnet.repository.columns import Columns
 from fashionnet.schema import Schema
+from fashionnet.vectors import FashionVectors
 
 if TYPE_CHECKING:
     from fashionnet.repository.store import Items, ItemTable
@@ -33,7 +34,7 @@ class Candidates:
         embedding_size: int,
         mask: NDArray[np.bool_] | None,
         read: Callable[[NDArray[np.uint64]], pa.Table],
-        items_of: "Callable[[pa.Table], Items]",
+        items_of: "Callable[[pa.Table, FashionVectors], Items]",
         metadata_names: Sequence[str],
     ) -> None:
         self.columns = columns
@@ -51,7 +52,14 @@ class Candidates:
 
     def take(self, rows: Sequence[int] | NDArray[np.integer]) -> "Items":
         """Return the items of rows, in that order."""
-        return self._items_of(self._rows(rows))
+        table, places = self._rows(rows), np.asarray(rows, np.int64)
+        vectors = FashionVectors(
+            self.schema,
+            self.columns.probabilities[places],
+            table["relevance"].to_numpy().astype(np.float32),
+            self.columns.embeddings_of(places),
+        )
+        return self._items_of(table, vectors)
 
     def metadata(self, rows: Sequence[int] | NDArray[np.integer]) -> list[dict[str, Any]]:
         """Return the catalogue's own columns of rows, in that order."""

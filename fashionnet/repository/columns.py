@@ -6,17 +6,17 @@ nearest of some centres among the embeddings. A run of items with one Fashion Ve
 is a list. Every column is a file of its own that is mapped into memory, so that opening reads
 next to nothing and a query reads the lists it needs.
 
-Embeddings are kept as bounds. With x an embedding, m the mean and V the first principal axes,
-z = V(x - m) is kept in one byte a number as z', and with it the length of what that leaves out:
+Beside each embedding lies what bounds its cosine with a photo. With x an embedding, m the mean and
+V the first principal axes, z = V(x - m) is kept in one byte a number as z', and with it the length
+of what that leaves out:
 
     x - m = V'z' + e,   e = e_in + e_out,   e_in in the space of V, e_out at right angles to it.
 
 For a photo q, with r = q - m, it follows from Cauchy and Schwarz that
 
-    |q·x - (q·m + m·(x - m) + Vr·z')| <= |Vr| |e_in| + |r_out| |e_out|.
+    q·x <= q·m + m·(x - m) + Vr·z' + |Vr| |e_in| + |r_out| |e_out|,
 
-The first 32 axes are the coarse column, all 256 the coarse and the fine one together: both bound
-the cosine from above and below, so that the nearest items are found without reading embeddings.
+so that of the many items of one score few embeddings are read to find the nearest.
 """
 
 import json
@@ -40,14 +40,16 @@ from fashionnet.schema import Schema
 if TYPE_CHECKING:
     from fashionnet.repository.store import ItemTable
 
-FORMAT = 1
+FORMAT = 2
 DESCRIPTION = "columns.json"
 FACETS = "facets.arrow"
 
-COARSE_SIZE = 32
-FINE_SIZE = 224
+COARSE_SIZE = 64
 SAMPLE_SIZE = 16_384
 """Items that mean, axes and centres are computed from."""
+
+MOST_RUNS = 8_192
+"""Runs of items that share a bound on their expected score."""
 
 MOST_VALUES = 65_535
 """A metadata column with more distinct values than this is filtered by the store."""
@@ -59,6 +61,7 @@ _BLOCK = 16_384
 _LEVELS = 9
 _SEED = 0
 _STALE_AFTER = 3600.0
+_SINGLE_PRECISION = np.arange(2**16, dtype=np.uint16).view(np.float16).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +72,7 @@ class Axes:
         mean: float32 (E,).
         axes: float32 (D, E), orthonormal, the direction of most variance first.
         low, step: float32 (D,), the value of byte 0 and the width of one.
-        centres: float32 (K, coarse), the cells' centres in the first coordinates.
+        centres: float32 (K, D), the cells' centres in these coordinates.
     """
 
     mean: NDArray[np.float32]
@@ -84,7 +87,7 @@ class Axes:
         mean = sample.mean(axis=0)
         centred = sample - mean
         covariance = centred.T.astype(np.float64) @ centred
-        size = min(COARSE_SIZE + FINE_SIZE, sample.shape[1])
+        size = min(COARSE_SIZE, sample.shape[1])
         axes = np.linalg.eigh(covariance)[1][:, ::-1][:, :size].T.astype(np.float32)
         coordinates = centred @ axes.T
         low, high = coordinates.min(axis=0), coordinates.max(axis=0)
@@ -92,37 +95,27 @@ class Axes:
         # are wide.
         margin = 0.05 * (high - low) + 1e-6
         count = min(_MOST_CELLS, max(1, item_count // _ITEMS_IN_A_CELL), len(sample))
-        centres = _centres(coordinates[:, :COARSE_SIZE].astype(np.float32), count)
+        centres = _centres(coordinates.astype(np.float32), count)
         step = (high - low + 2 * margin) / 255
         return cls(mean, np.ascontiguousarray(axes), low - margin, step, centres)
-
-    @property
-    def coarse(self) -> int:
-        """The number of coarse coordinates."""
-        return self.centres.shape[1]
 
     def project(
         self, embeddings: NDArray[np.float32]
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint16]]:
-        """Return coordinates uint8 (n, D), bounds float32 (n, 5) and cells uint16 (n,).
+        """Return coordinates uint8 (n, D), bounds float32 (n, 3) and cells uint16 (n,).
 
-        The bounds are m·(x - m), then |e_in| and |e_out| with the coarse coordinates alone, then
-        both with all of them.
+        The bounds are m·(x - m), |e_in| and |e_out|.
         """
         centred = embeddings - self.mean
         exact = centred @ self.axes.T
         places = ((exact - self.low) / self.step).round().clip(0, 255).astype(np.uint8)
         missed = exact - (places * self.step + self.low)
-        length = np.einsum("ij,ij->i", centred, centred)
-        bounds = np.empty((len(embeddings), 5), np.float32)
-        bounds[:, 0] = centred @ self.mean
-        for column, count in ((1, self.coarse), (3, exact.shape[1])):
-            within = np.einsum("ij,ij->i", exact[:, :count], exact[:, :count])
-            bounds[:, column] = np.linalg.norm(missed[:, :count], axis=1)
-            # The difference of two like numbers is known to six decimals: stay above it.
-            bounds[:, column + 1] = np.sqrt((length - within).clip(0) + 2e-6)
-        cells = _nearest(exact[:, : self.coarse], self.centres)
-        return places, bounds, cells.astype(np.uint16)
+        rest = np.einsum("ij,ij->i", centred, centred) - np.einsum("ij,ij->i", exact, exact)
+        # The difference of two like numbers is known to six decimals: stay above it.
+        outside = np.sqrt(rest.clip(0) + 2e-6)
+        bounds = np.stack([centred @ self.mean, np.linalg.norm(missed, axis=1), outside], axis=1)
+        cells = _nearest(exact, self.centres)
+        return places, bounds.astype(np.float32), cells.astype(np.uint16)
 
 
 class Columns:
@@ -136,9 +129,9 @@ class Columns:
         list_cells: uint16 (L,).
         row_ids: uint64 (N,), the items in the table.
         probabilities: float32 (N, C).
-        coarse: uint8 (N, 32).
-        fine: uint8 (N, 224).
-        bounds: float32 (N, 5), see `Axes.project`.
+        embeddings: float16 (N, E).
+        coarse: uint8 (N, D), where the embeddings lie along the axes.
+        bounds: float32 (N, 3), see `Axes.project`.
         sure_order: uint32 (N,), items by Fashion Vector and by how sure each class is.
         sure_starts: int64 (S + 1,), runs of it.
         sure_codes: uint8 (S, A), the Fashion Vector of each run.
@@ -162,14 +155,15 @@ class Columns:
         for name, place in description["facets"].items():
             self.facets[name] = facets[str(place)].chunk(0)[0].values
             self._facet_numbers[name] = self._load(f"facet_{int(place)}")
-        self.codes = self._load("codes")
-        self.group_starts = self._load("group_starts")
-        self.list_starts = self._load("list_starts")
-        self.list_cells = self._load("list_cells")
+        # Small, and read often: a mapped array is slower to take single numbers from.
+        self.codes = np.array(self._load("codes"))
+        self.group_starts = np.array(self._load("group_starts"))
+        self.list_starts = np.array(self._load("list_starts"))
+        self.list_cells = np.array(self._load("list_cells"))
         self.row_ids = self._load("row_ids")
         self.probabilities = self._load("probabilities")
+        self.embeddings = self._load("embeddings")
         self.coarse = self._load("coarse")
-        self.fine = self._load("fine")
         self.bounds = self._load("bounds")
         self.sure_order = self._load("sure_order")
         self.sure_starts = self._load("sure_starts")
@@ -199,6 +193,13 @@ class Columns:
     def facet(self, name: str) -> NDArray[np.uint16]:
         """uint16 (N,): the place of each item's value among those of a metadata column."""
         return self._facet_numbers[name]
+
+    def embeddings_of(self, rows: NDArray[np.integer]) -> NDArray[np.float32]:
+        """Return float32 (n, E): the embeddings of rows."""
+        # Many of their numbers are so small that NumPy converts them five times slower than it
+        # looks them up.
+        halves = self.embeddings[rows].view(np.uint16)
+        return np.take(_SINGLE_PRECISION, halves, mode="clip")
 
     def _load(self, name: str) -> NDArray[Any]:
         return load_column(self.folder, name)
@@ -363,21 +364,22 @@ def _write_arrivals(
 ) -> dict[str, NDArray[Any]]:
     """Write rows that are new in the order in which they come, and return the columns, mapped."""
     slices = list(schema.slices.values())
-    names = ["row_ids", "codes", "cells", "probabilities", "coarse", "fine", "bounds"]
+    names = ["row_ids", "codes", "cells", "probabilities", "embeddings", "coarse", "bounds"]
     names += [f"facet_{place}" for place in facets.places.values()]
     files = {name: ColumnFile(work / f"new_{name}.npy") for name in names}
     for batch in batches:
         for block in blocks(batch.num_rows, _BLOCK):
             part = batch.slice(block.start, block.stop - block.start)
             probabilities = _matrix(part["_probabilities"])
-            places, bounds, cells = axes.project(_matrix(part["_embedding"]).astype(np.float32))
+            embeddings = _matrix(part["_embedding"])
+            coarse, bounds, cells = axes.project(embeddings.astype(np.float32))
             codes = [probabilities[:, where].argmax(axis=1).astype(np.uint8) for where in slices]
             files["row_ids"].append(part["_rowid"].to_numpy(zero_copy_only=False))
             files["codes"].append(np.stack(codes, axis=1))
             files["cells"].append(cells)
             files["probabilities"].append(probabilities)
-            files["coarse"].append(places[:, : axes.coarse])
-            files["fine"].append(places[:, axes.coarse :])
+            files["embeddings"].append(embeddings)
+            files["coarse"].append(coarse)
             files["bounds"].append(bounds)
             for name in list(facets.values):
                 numbers = facets.numbers(name, _one_chunk(part[name]))
@@ -419,9 +421,9 @@ def _write_sorted(
     kinds: dict[str, tuple[type, tuple[int, ...]]] = {
         "row_ids": (np.uint64, ()),
         "probabilities": (np.float32, (schema.class_count,)),
-        "coarse": (np.uint8, (axes.coarse,)),
-        "fine": (np.uint8, (len(axes.axes) - axes.coarse,)),
-        "bounds": (np.float32, (5,)),
+        "embeddings": (np.float16, (axes.axes.shape[1],)),
+        "coarse": (np.uint8, (len(axes.axes),)),
+        "bounds": (np.float32, (3,)),
     }
     old = {name: getattr(before, name) for name in kinds} if before else {}
     for name in facets.values:
@@ -457,13 +459,13 @@ def _write_sure(
         block = probabilities[start : start + _BLOCK]
         for place, part in enumerate(schema.slices.values()):
             top[start : start + _BLOCK, place] = block[:, part].max(axis=1)
-    # With many attributes hardly two items are alike: then fewer, wider levels.
-    for width in (1, 2, 4, _LEVELS):
+    # Bounds of many runs cost more than they save: then fewer, wider levels.
+    for width in (1, 2, 3, 4, _LEVELS):
         key = group_of
         for column in top.T:
             level = (-np.frexp((1 - column).clip(2.0**-_LEVELS, 1))[1]).clip(0, _LEVELS - 1)
             key = np.unique(key * _LEVELS + level // width, return_inverse=True)[1]
-        if key.max(initial=0) <= max(count // 8, 4 * len(groups)):
+        if key.max(initial=0) < MOST_RUNS:
             break
     order = np.argsort(key, kind="stable")
     starts = _run_starts(key[order])
@@ -533,7 +535,8 @@ class ColumnFile:
 def load_column(folder: Path, name: str) -> NDArray[Any]:
     """Return a column of a folder, mapped into memory."""
     column: NDArray[Any] = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-    return column
+    # As a plain array: NumPy's own class of mapped ones takes its time for every slice.
+    return np.asarray(column)
 
 
 def _one_chunk(column: pa.ChunkedArray | pa.Array) -> pa.Array:

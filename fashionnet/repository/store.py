@@ -459,6 +459,7 @@ class Repository:
         self._table = table
         self._opened: tuple[Columns, ItemTable] | None = None
         self._masks: dict[str, NDArray[np.bool_]] = {}
+        self._metadata_names: list[str] = []
 
     @classmethod
     def open(cls, path: Location | str) -> "Repository":
@@ -509,7 +510,8 @@ class Repository:
         else:
             table = self._table.read_where(columns, where)
         table = table.filter(pc.and_(table["relevant"], pc.invert(table["_missing"])))
-        return self._items(table.take(pc.sort_indices(table["id"])))
+        table = table.take(pc.sort_indices(table["id"]))
+        return self._items(table, vectors_of(table, self.schema))
 
     def candidates(self, where: str | None = None) -> "Items | Candidates":
         """Return the items that a filter lets through, for `fashionnet.matching.recommend`.
@@ -526,14 +528,16 @@ class Repository:
             if where not in self._masks:
                 self._masks = {where: filter_mask(columns, table, self.schema, where)}
             mask = self._masks[where]
+        metadata_names = self._metadata_names
+        read = ["id", "photo", "_sha256", "relevance", *metadata_names]
         return Candidates(
             columns,
             self.schema,
             self.embedding_size,
             mask,
-            lambda row_ids: table.take(row_ids, [*_ITEM_COLUMNS, *table.metadata_columns.names]),
+            lambda row_ids: table.take(row_ids, read),
             self._items,
-            table.metadata_columns.names,
+            metadata_names,
         )
 
     def _columns(self) -> tuple[Columns, ItemTable] | None:
@@ -546,6 +550,7 @@ class Repository:
             opened = open_columns(self._table)
             if self._opened is None or opened[0].version != self._opened[0].version:
                 self._opened, self._masks = opened, {}
+                self._metadata_names = opened[1].metadata_columns.names
         return self._opened
 
     def similar(
@@ -590,12 +595,12 @@ class Repository:
         """Items whose photos have not vanished, relevant or not."""
         return self._table.count("NOT _missing")
 
-    def _items(self, table: pa.Table) -> Items:
+    def _items(self, table: pa.Table, vectors: FashionVectors) -> Items:
         return Items(
             table["id"].to_pylist(),
             self._absolute(table["photo"]),
             np.array(table["_sha256"].to_pylist(), dtype="U64"),
-            vectors_of(table, self.schema),
+            vectors,
         )
 
     def _absolute(self, photos: pa.ChunkedArray) -> list[str]:
