@@ -17,6 +17,8 @@ COMMANDS = {
     "describe": "print the Fashion Vectors of photos",
     "recommend": "recommend items to the person who wears what photos show",
     "similar": "find the items that look like a photo or an item",
+    "outfits": "find what completes an outfit, or assemble a whole one",
+    "train-outfits": "learn what goes together from outfits",
     "map": "draw all items of a repository, like beside like",
     "build": "build a repository from a catalogue",
     "train": "train heads on labelled photos",

@@ -496,11 +496,13 @@ class Repository:
         own = [name for name in self._table.own_columns.names if not name.startswith("_")]
         return own + self._table.metadata_columns.names
 
-    def items(self, where: str | None = None) -> Items:
+    def items(self, where: str | None = None, relevant_only: bool = True) -> Items:
         """Return the relevant items whose photos have not vanished.
 
         Args:
             where: a condition in SQL over `columns`, such as "gender = 'Women' AND year > 2011".
+            relevant_only: without it, also items that show no garment the network describes, such
+                as shoes.
 
         Raises RequestError for a condition that does not parse or names no column.
         """
@@ -509,7 +511,8 @@ class Repository:
             table = self._table.read(columns)
         else:
             table = self._table.read_where(columns, where)
-        table = table.filter(pc.and_(table["relevant"], pc.invert(table["_missing"])))
+        wanted = pc.invert(table["_missing"])
+        table = table.filter(pc.and_(table["relevant"], wanted) if relevant_only else wanted)
         table = table.take(pc.sort_indices(table["id"]))
         return self._items(table, vectors_of(table, self.schema))
 

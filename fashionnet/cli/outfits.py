@@ -1,0 +1,319 @@
+"""`python -m fashionnet outfits`: what completes an outfit, and whole outfits around an item."""
+
+import argparse
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fashionnet.errors import RequestError
+from fashionnet.locations import location
+from fashionnet.samples.shipped import SAMPLE_REPOSITORY, with_drawn_photos
+from fashionnet.text import plain
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fashionnet.compatibility.outfit_report import Suggestion
+    from fashionnet.compatibility.subspaces import SubspaceModel, SubspaceScorer
+    from fashionnet.repository.store import Items, Repository
+
+_MOST_NAMED = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `outfits` takes."""
+    parser.add_argument("items", nargs="+", metavar="ITEM_ID", help="what is worn already")
+    parser.add_argument(
+        "--repository",
+        type=location,
+        default=SAMPLE_REPOSITORY,
+        help="what build_repository.py built (default: the drawn sample catalogue)",
+    )
+    parser.add_argument(
+        "--outfits",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="a model of outfits, as train-outfits writes it",
+    )
+    parser.add_argument(
+        "--category-column",
+        required=True,
+        metavar="COLUMN",
+        help="the column of the catalogue that says what an item is, such as subCategory",
+    )
+    parser.add_argument(
+        "--category",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a category to add an item of; may be given again (default: every category that "
+        "the model knows and no given item has)",
+    )
+    parser.add_argument(
+        "--whole",
+        action="store_true",
+        help="whole outfits with an item of each category, instead of the best of each category",
+    )
+    parser.add_argument(
+        "--top",
+        type=int,
+        default=5,
+        metavar="N",
+        help="how many items of each category, or how many outfits (default: 5)",
+    )
+    parser.add_argument(
+        "--where",
+        metavar="CONDITION",
+        help="only items whose metadata meet this, for example \"gender = 'Women'\"",
+    )
+    parser.add_argument(
+        "--budget",
+        type=float,
+        metavar="SUM",
+        help="what the added items may cost together",
+    )
+    parser.add_argument(
+        "--price-column", default="price", metavar="COLUMN", help="(default: price)"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="also write an HTML page, a contact sheet (.png, .jpg) or data (.csv, .json)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Search, print and write; returns the exit code."""
+    from fashionnet.compatibility.outfit_items import OutfitItems, item_inputs
+    from fashionnet.compatibility.outfit_report import assemble, weakest_text
+    from fashionnet.compatibility.outfit_search import weakest_pair
+    from fashionnet.compatibility.subspaces import SubspaceModel, SubspaceScorer
+    from fashionnet.progress import progress
+    from fashionnet.report import print_table, require_known_output, write_report
+    from fashionnet.repository.store import Repository
+    from fashionnet.similarity.neighbours import check_top
+
+    check_top(arguments.top)
+    if arguments.budget is not None and not 0 <= arguments.budget < math.inf:
+        raise RequestError(f"--budget {arguments.budget:g}: expected a sum of 0 or more")
+    if arguments.output:
+        require_known_output(arguments.output)
+    repository = Repository.open(arguments.repository)
+    model = SubspaceModel.load(arguments.outfits)
+    if model.network != repository.model_fingerprint:
+        raise RequestError(
+            f"outfit model {arguments.outfits} was trained on what model {model.network} says, "
+            f"repository {arguments.repository} was built with model "
+            f"{repository.model_fingerprint}: train it again on this repository"
+        )
+    catalogue = _Catalogue.read(repository, arguments, model)
+    items = catalogue.items
+    if arguments.repository.resolve() == SAMPLE_REPOSITORY.resolve():
+        items = with_drawn_photos(items, range(len(items)))
+    with progress("looking at colours", len(items)) as advance:
+        inputs = item_inputs(items, model.input, advance)
+    scorer = SubspaceScorer(model, OutfitItems(items.ids, catalogue.categories, inputs))
+    if arguments.whole:
+        suggestions, outfits = _whole(arguments, scorer, catalogue)
+    else:
+        suggestions, outfits = _by_category(arguments, scorer, catalogue), []
+    given = catalogue.given.tolist()
+    how = "with " + ", ".join(plain(items.ids[row]) for row in given)
+    if arguments.budget is not None:
+        how += f", for {arguments.budget:g} at most"
+    if len(given) > 1:
+        weakest = weakest_pair(scorer, given)
+        how += f"; {weakest_text(items, weakest.first, weakest.second, weakest.score)}"
+    metadata = repository.metadata([items.ids[one.row] for one in suggestions])
+    candidates = sum(len(rows) for rows in catalogue.slots.values())
+    report = assemble(
+        items, given, suggestions, metadata, how, arguments.where, candidates, outfits
+    )
+    print_table(report)
+    if arguments.output:
+        write_report(report, arguments.output)
+        print(f"written: {arguments.output}")
+    return 0
+
+
+class _Catalogue:
+    """The items that matter to a request: those given, and the candidates of each category."""
+
+    def __init__(
+        self,
+        items: "Items",
+        categories: list[str],
+        given: "NDArray[np.intp]",
+        slots: "dict[str, NDArray[np.intp]]",
+        prices: "NDArray[np.float64] | None",
+    ) -> None:
+        self.items, self.categories, self.given = items, categories, given
+        self.slots, self.prices = slots, prices
+
+    @classmethod
+    def read(
+        cls, repository: "Repository", arguments: argparse.Namespace, model: "SubspaceModel"
+    ) -> "_Catalogue":
+        import numpy as np
+
+        from fashionnet.compatibility.outfit_experiments import categories_of
+
+        every = repository.items(relevant_only=False)
+        place = {name: row for row, name in enumerate(every.ids)}
+        names = list(dict.fromkeys(arguments.items))
+        for name in names:
+            if name not in place:
+                example = f" (its ids are like {every.ids[0]!r})" if len(every) else ""
+                raise RequestError(f"{repository.path}: no item {name!r}{example}")
+        categories = categories_of(repository, every.ids, arguments.category_column)
+        own = {categories[place[name]] for name in names}
+        wanted = _wanted(arguments, model, categories, own)
+        searched = (
+            every if arguments.where is None else repository.items(arguments.where, False)
+        )
+        kept = [place[name] for name in names]
+        kept += [
+            place[name]
+            for name in searched.ids
+            if categories[place[name]] in wanted and name not in names
+        ]
+        labels = [categories[row] for row in kept]
+        slots = {}
+        for category in wanted:
+            slots[category] = np.array(
+                [
+                    row
+                    for row, label in enumerate(labels)
+                    if label == category and row >= len(names)
+                ],
+                np.intp,
+            )
+            if not len(slots[category]):
+                met = " that meets --where" if arguments.where else ""
+                raise RequestError(f"{repository.path} holds no other {category}{met}")
+        items = every.take(kept)
+        prices = None
+        if arguments.budget is not None:
+            prices = _prices(repository, items, arguments.price_column)
+        return cls(items, labels, np.arange(len(names)), slots, prices)
+
+
+def _wanted(
+    arguments: argparse.Namespace, model: "SubspaceModel", categories: list[str], own: set[str]
+) -> list[str]:
+    """Return the categories to add an item of."""
+    there = set(categories) - {""}
+    for name in arguments.category:
+        if name not in there:
+            common = sorted(there, key=lambda known: -categories.count(known))[:_MOST_NAMED]
+            raise RequestError(
+                f"--category {name!r}: no item of {arguments.repository} has this "
+                f"{arguments.category_column}; it has {', '.join(common)}"
+                + (", ..." if len(there) > _MOST_NAMED else "")
+            )
+    wanted = list(dict.fromkeys(arguments.category)) or [
+        name for name in model.categories if name in there and name not in own
+    ]
+    if not wanted:
+        raise RequestError(
+            f"nothing to add: the outfit model knows {', '.join(model.categories)}; name another "
+            "--category or another --category-column"
+        )
+    for name in sorted({*wanted, *own} - set(model.categories)):
+        print(
+            plain(
+                f"note: the outfit model has seen no {name or 'item without a category'}: it "
+                "judges them by what it learned of others"
+            ),
+            file=sys.stderr,
+        )
+    return wanted
+
+
+def _prices(repository: "Repository", items: "Items", column: str) -> "NDArray[np.float64]":
+    """Return the price of each item, NaN where it has none."""
+    import numpy as np
+
+    rows = repository.metadata(items.ids)
+    if column not in rows[0]:
+        raise RequestError(
+            f"--price-column {column}: no such column; this repository has {', '.join(rows[0])}"
+        )
+    values = [row[column] for row in rows]
+    numbers = [isinstance(value, (int, float)) and value >= 0 for value in values]
+    missing = len(numbers) - sum(numbers)
+    if missing:
+        print(f"note: {missing} items have no {plain(column)}: left out", file=sys.stderr)
+    return np.array(
+        [float(value) if number else math.nan for value, number in zip(values, numbers, strict=True)]
+    )
+
+
+def _by_category(
+    arguments: argparse.Namespace, scorer: "SubspaceScorer", catalogue: "_Catalogue"
+) -> "list[Suggestion]":
+    from fashionnet.compatibility.outfit_report import Suggestion
+    from fashionnet.compatibility.outfit_search import best_of_category
+
+    suggestions = []
+    for category, rows in catalogue.slots.items():
+        if catalogue.prices is not None:
+            rows = rows[catalogue.prices[rows] <= arguments.budget]
+            if not len(rows):
+                raise RequestError(
+                    f"--budget {arguments.budget:g}: cannot be met: no {category} costs as little"
+                )
+        found, scores = best_of_category(scorer, catalogue.given, rows, arguments.top)
+        for row, score in zip(found.tolist(), scores.tolist(), strict=True):
+            suggestions.append(
+                Suggestion(row, score, f"{plain(category)}{_price_text(catalogue, row)}")
+            )
+    return suggestions
+
+
+def _whole(
+    arguments: argparse.Namespace, scorer: "SubspaceScorer", catalogue: "_Catalogue"
+) -> "tuple[list[Suggestion], list[dict[str, Any]]]":
+    import numpy as np
+
+    from fashionnet.compatibility.outfit_report import Suggestion, weakest_text
+    from fashionnet.compatibility.outfit_search import assemble_outfits
+
+    outfits = assemble_outfits(
+        scorer,
+        catalogue.given,
+        catalogue.slots,
+        arguments.top,
+        catalogue.prices,
+        arguments.budget,
+    )
+    ids = catalogue.items.ids
+    suggestions, documents = [], []
+    for number, outfit in enumerate(outfits, start=1):
+        rows = (*outfit.given, *outfit.added)
+        weakest = weakest_text(
+            catalogue.items, outfit.weakest.first, outfit.weakest.second, outfit.weakest.score
+        )
+        for category, row in zip(catalogue.slots, outfit.added, strict=True):
+            others = np.array([other for other in rows if other != row])
+            fit = float(scorer.pair_scores(np.full(len(others), row), others).mean())
+            reason = f"outfit {number}, {plain(category)}{_price_text(catalogue, row)}, {weakest}"
+            suggestions.append(Suggestion(row, fit, reason))
+        documents.append(
+            {
+                "items": [ids[row] for row in rows],
+                "score": round(outfit.score, 6),
+                "price": outfit.price,
+                "weakest_pair": [ids[outfit.weakest.first], ids[outfit.weakest.second]],
+                "weakest_score": round(outfit.weakest.score, 6),
+            }
+        )
+    return suggestions, documents
+
+
+def _price_text(catalogue: "_Catalogue", row: int) -> str:
+    return "" if catalogue.prices is None else f" for {catalogue.prices[row]:g}"
