@@ -172,9 +172,7 @@ class _Catalogue:
         categories = categories_of(repository, every.ids, arguments.category_column)
         own = {categories[place[name]] for name in names}
         wanted = _wanted(arguments, model, categories, own)
-        searched = (
-            every if arguments.where is None else repository.items(arguments.where, False)
-        )
+        searched = every if arguments.where is None else repository.items(arguments.where, False)
         kept = [place[name] for name in names]
         kept += [
             place[name]
@@ -249,7 +247,10 @@ def _prices(repository: "Repository", items: "Items", column: str) -> "NDArray[n
     if missing:
         print(f"note: {missing} items have no {plain(column)}: left out", file=sys.stderr)
     return np.array(
-        [float(value) if number else math.nan for value, number in zip(values, numbers, strict=True)]
+        [
+            float(value) if number else math.nan
+            for value, number in zip(values, numbers, strict=True)
+        ]
     )
 
 

@@ -46,8 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _shown(figure: dict[str, float | None]) -> str:
+def _shown(figure: dict[str, float]) -> str:
     from fashionnet.evaluation import Interval
 
-    value = figure["value"]
-    return str(Interval(float("nan") if value is None else value, figure["low"], figure["high"]))
+    # A share of nothing is None in JSON.
+    known = figure["value"] is not None
+    return str(Interval(figure["value"] if known else float("nan"), figure["low"], figure["high"]))

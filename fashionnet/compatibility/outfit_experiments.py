@@ -16,6 +16,8 @@ from fashionnet.compatibility.outfit_items import InputKind, OutfitItems, item_i
 from fashionnet.compatibility.outfit_tests import OutfitFigures, measure, validation_auc
 from fashionnet.compatibility.polyvore import Split, read_polyvore
 from fashionnet.compatibility.subspaces import Attention, SubspaceScorer
+from fashionnet.compatibility.worn_outfits import worn_items, worn_outfits
+from fashionnet.compatibility.worn_pairs import WornPairs
 from fashionnet.errors import RequestError
 from fashionnet.experiments import Settings
 from fashionnet.files import write_whole
@@ -49,6 +51,13 @@ class TableSettings(Settings):
     category_column: str
 
 
+class WornSettings(Settings):
+    """Worn pairs cut from photos: a folder of `fashionnet.compatibility.worn_pairs`."""
+
+    name: Literal["worn"]
+    pairs: Path
+
+
 class SubspaceSettings(Settings):
     """The model: see `fashionnet.compatibility.subspaces_training.SubspaceRecipe`."""
 
@@ -79,7 +88,7 @@ class OutfitExperiment(Settings):
     """One training of a model of outfits."""
 
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
-    data: Annotated[PolyvoreSettings | TableSettings, Field(discriminator="name")]
+    data: Annotated[PolyvoreSettings | TableSettings | WornSettings, Field(discriminator="name")]
     input: InputKind = "features"
     model: SubspaceSettings = SubspaceSettings()
     loss: LossSettings = LossSettings()
@@ -102,6 +111,8 @@ def train_outfits(
 def read_data(settings: OutfitExperiment) -> tuple[OutfitItems, OutfitData, str]:
     """Return the items with their inputs, the outfits, and the fingerprint of their network."""
     source = settings.data
+    if source.name == "worn":
+        return _read_worn(source.pairs, settings)
     repository = Repository.open(source.repository)
     items = repository.items(relevant_only=False)
     if source.name == "polyvore":
@@ -116,6 +127,18 @@ def read_data(settings: OutfitExperiment) -> tuple[OutfitItems, OutfitData, str]
         inputs = item_inputs(named, settings.input, advance)
     categories = [data.categories[name] for name in named.ids]
     return OutfitItems(named.ids, categories, inputs), data, repository.model_fingerprint
+
+
+def _read_worn(folder: Path, settings: OutfitExperiment) -> tuple[OutfitItems, OutfitData, str]:
+    from fashionnet.network.compiled import CompiledNetwork
+
+    pairs = WornPairs.read(folder)
+    network = CompiledNetwork.open()
+    with progress("describing garments", 2 * len(pairs)) as advance:
+        items = worn_items(pairs, network, advance)[settings.input]
+    data = worn_outfits(pairs)
+    data.check(folder)
+    return items, data, network.fingerprint
 
 
 def categories_of(repository: Repository, ids: list[str], column: str) -> list[str]:
@@ -200,7 +223,5 @@ def _write_history(path: Path, history: list[dict[str, float]]) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(
-        [{name: np.round(value, 6) for name, value in row.items()} for row in history]
-    )
+    writer.writerows([{name: np.round(value, 6) for name, value in row.items()} for row in history])
     write_whole(path, text.getvalue().encode())

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +19,7 @@ from fashionnet.locations import location
 from fashionnet.photos import read_ahead
 from fashionnet.similarity.by_colour import read_colours
 from fashionnet.similarity.colours import NAMED_COLOURS, SIDE
+from fashionnet.vectors import FashionVectors
 
 if TYPE_CHECKING:
     from fashionnet.repository.store import Items
@@ -60,13 +61,23 @@ def item_inputs(
     """
     if kind == "picture":
         advance(len(items))
-        return items.vectors.embeddings
-    shares = colour_shares(items, advance)
-    return np.concatenate([items.vectors.probabilities, shares], axis=1).astype(np.float32)
+        return inputs_of(kind, items.vectors, [])
+    return inputs_of(kind, items.vectors, _colours_of(items, advance))
 
 
-def colour_shares(items: "Items", advance: Callable[[int], None]) -> NDArray[np.float32]:
-    """Return the share of each named colour of each item's garment, float32 (N, 19).
+def inputs_of(
+    kind: InputKind, vectors: FashionVectors, colours: Sequence[Mapping[str, float]]
+) -> NDArray[np.float32]:
+    """Return the inputs (N, D) of described photos; `features` take their garments' colours too."""
+    if kind == "picture":
+        return vectors.embeddings
+    shares = [[found.get(name, 0.0) for name in NAMED_COLOURS] for found in colours]
+    table = np.array(shares, np.float32).reshape(len(vectors), len(NAMED_COLOURS))
+    return np.concatenate([vectors.probabilities, table], axis=1)
+
+
+def _colours_of(items: "Items", advance: Callable[[int], None]) -> list[Mapping[str, float]]:
+    """Return the named colours of each item's garment.
 
     What was read once is kept in this user's cache, by the photos' content.
     """
@@ -74,18 +85,15 @@ def colour_shares(items: "Items", advance: Callable[[int], None]) -> NDArray[np.
     known = _read_cache(path)
     missing = [row for row, key in enumerate(items.fingerprints) if key not in known]
     advance(len(items) - len(missing))
-    names = list(NAMED_COLOURS)
     photos = [location(items.photos[row]) for row in missing]
     for done, (row, (_, pending)) in enumerate(
         zip(missing, read_ahead(photos, read_colours), strict=True), start=1
     ):
-        found = pending.result()
-        shares = [found.get(name, 0.0) for name in names]
-        known[str(items.fingerprints[row])] = np.array(shares, np.float16)
+        known[str(items.fingerprints[row])] = pending.result()
         advance(1)
         if done % _WRITE_EVERY == 0 or done == len(missing):
             _write_cache(path, known)
-    return np.array([known[key] for key in items.fingerprints], np.float32).reshape(-1, len(names))
+    return [known[key] for key in items.fingerprints]
 
 
 def _cache_of(items: "Items") -> Path:
@@ -97,20 +105,22 @@ def _cache_of(items: "Items") -> Path:
     return cache_folder() / "colours" / f"{name}.npz"
 
 
-def _read_cache(path: Path) -> dict[str, NDArray[np.floating]]:
+def _read_cache(path: Path) -> dict[str, Mapping[str, float]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             keys, shares = file["photos"], file["shares"]
         if shares.shape == (len(keys), len(NAMED_COLOURS)):
-            return dict(zip(keys.tolist(), shares, strict=True))
+            rows = (dict(zip(NAMED_COLOURS, row, strict=True)) for row in shares.tolist())
+            return dict(zip(keys.tolist(), rows, strict=True))
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         pass
     return {}
 
 
-def _write_cache(path: Path, known: dict[str, NDArray[np.floating]]) -> None:
+def _write_cache(path: Path, known: Mapping[str, Mapping[str, float]]) -> None:
     data = io.BytesIO()
-    shares = np.array(list(known.values()), np.float16)
+    rows = [[found.get(name, 0.0) for name in NAMED_COLOURS] for found in known.values()]
+    shares = np.array(rows, np.float32).reshape(len(rows), len(NAMED_COLOURS))
     np.savez_compressed(data, photos=np.array(list(known), "U64"), shares=shares)
     # What cannot be kept is read again the next time.
     with suppress(OSError, RequestError):

@@ -96,7 +96,8 @@ def assemble(
 
 def weakest_text(items: Items, first: int, second: int, score: float) -> str:
     """Return what is said of an outfit's worst pair."""
-    return f"weakest pair {plain(items.ids[first])} and {plain(items.ids[second])} ({score_text(score)})"
+    names = f"{plain(items.ids[first])} and {plain(items.ids[second])}"
+    return f"weakest pair {names} ({score_text(score)})"
 
 
 def _honest(item: ShownItem, items: Items, row: int) -> ShownItem:

@@ -61,9 +61,9 @@ def best_of_category(
 
     An item's score is the mean of its pairs with the given ones. Equals stay in the order given.
     """
-    scores = np.stack(
-        [scorer.table(np.array([row]), candidates)[0] for row in given]
-    ).mean(axis=0, dtype=np.float64)
+    scores = np.stack([scorer.table(np.array([row]), candidates)[0] for row in given]).mean(
+        axis=0, dtype=np.float64
+    )
     order = np.argsort(-scores, kind="stable")[:top]
     return candidates[order], scores[order]
 
@@ -100,9 +100,7 @@ def assemble_outfits(
         rows = (*given.tolist(), *added)
         score = float(scorer.score(np.array([rows], np.intp))[0])
         price = None if prices is None else float(prices[list(added)].sum())
-        outfit = Outfit(
-            tuple(given.tolist()), added, score, weakest_pair(scorer, rows), price
-        )
+        outfit = Outfit(tuple(given.tolist()), added, score, weakest_pair(scorer, rows), price)
         found.append(outfit)
         left = {name: rows[~np.isin(rows, added)] for name, rows in left.items()}
     return found
@@ -160,9 +158,7 @@ def _extended(
     return _Beam(rows, sums[outfits, places], spent[outfits, places])
 
 
-def _check_budget(
-    slots: Mapping[str, Rows], prices: NDArray[np.float64], budget: float
-) -> None:
+def _check_budget(slots: Mapping[str, Rows], prices: NDArray[np.float64], budget: float) -> None:
     for name, rows in slots.items():
         if not len(rows):
             raise RequestError(f"no item of category {name} has a price: leave --budget out")

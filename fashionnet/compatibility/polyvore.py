@@ -81,9 +81,7 @@ def read_polyvore(folder: Path, split: Split, present: Collection[str]) -> Outfi
     return data
 
 
-def _categories(
-    path: Path, present: Collection[str], faults: Faults
-) -> dict[str, str | None]:
+def _categories(path: Path, present: Collection[str], faults: Faults) -> dict[str, str | None]:
     """Return the category of each item that is present, None where the metadata have none."""
     document = _json(path, dict)
     present = set(present)

@@ -123,9 +123,7 @@ class SubspaceNetwork(keras.Model):
         mixed = _unit(ops.tensordot(second, places, axes=[[1], [1]]))
         return 2.0 - 2.0 * ops.sum(beside[:, None, :] * mixed, 2)
 
-    def model(
-        self, categories: Sequence[str], kind: InputKind, network: str
-    ) -> SubspaceModel:
+    def model(self, categories: Sequence[str], kind: InputKind, network: str) -> SubspaceModel:
         """Return what was learned so far."""
         recipe = self.recipe
         kernel, bias = map(np.asarray, self.projection.get_weights())
@@ -189,7 +187,9 @@ class PairBatches(keras.utils.PyDataset):
         # What is left over would be a batch with fewer negatives.
         return len(self._pairs) // self._size
 
-    def __getitem__(self, number: int) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
+    def __getitem__(
+        self, number: int
+    ) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
         rows = self._pairs[self._order[number * self._size : (number + 1) * self._size]]
         anchors, positives = rows.T
         batch = {
