@@ -107,7 +107,9 @@ def test_a_pair_scores_the_same_either_way_and_embeddings_have_length_one(attent
     model, items = random_model(attention), random_items()
     scorer = SubspaceScorer(model, items)
     one, two = np.triu_indices(12, 1)
-    np.testing.assert_allclose(scorer.pair_scores(one, two), scorer.pair_scores(two, one), atol=1e-6)
+    np.testing.assert_allclose(
+        scorer.pair_scores(one, two), scorer.pair_scores(two, one), atol=1e-6
+    )
     codes = model.codes(items.categories)
     embedded = model.embedded(items.inputs, codes, codes[::-1].copy())
     np.testing.assert_allclose(np.linalg.norm(embedded, axis=1), 1, atol=1e-5)
@@ -239,7 +241,9 @@ def plain_loss(model, items, anchors, positives, negatives, margin, mining):
         a, p = items.categories[anchor], items.categories[positive]
         own = plain_embedding(model, items.inputs[anchor], a, p)
         distances = [
-            sum((own - plain_embedding(model, items.inputs[other], items.categories[other], a)) ** 2)
+            sum(
+                (own - plain_embedding(model, items.inputs[other], items.categories[other], a)) ** 2
+            )
             for other in positives
         ]
         wrong = [j for j in range(len(positives)) if negatives[i][j]]

@@ -236,6 +236,8 @@ def _prices(repository: "Repository", items: "Items", column: str) -> "NDArray[n
     """Return the price of each item, NaN where it has none."""
     import numpy as np
 
+    from fashionnet.report.content import counted
+
     rows = repository.metadata(items.ids)
     if column not in rows[0]:
         raise RequestError(
@@ -245,7 +247,10 @@ def _prices(repository: "Repository", items: "Items", column: str) -> "NDArray[n
     numbers = [isinstance(value, (int, float)) and value >= 0 for value in values]
     missing = len(numbers) - sum(numbers)
     if missing:
-        print(f"note: {missing} items have no {plain(column)}: left out", file=sys.stderr)
+        print(
+            f"note: {counted(missing, 'item')} without a {plain(column)}: left out",
+            file=sys.stderr,
+        )
     return np.array(
         [
             float(value) if number else math.nan
