@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 from rich.console import Console
 from rich.progress import (
@@ -30,7 +31,7 @@ class _RateColumn(ProgressColumn):
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Advance]:
-    """Report units of work done out of a total, with rate and time left.
+    """Report units of work done out of a total, with rate and time left; from any thread.
 
     >>> with progress("describing photos", 2) as advance:  # doctest: +SKIP
     ...     advance(1)
@@ -51,15 +52,17 @@ def progress(what: str, total: int) -> Iterator[Advance]:
 
     start = last = time.monotonic()
     done = 0
+    counting = Lock()
 
     def advance(count: int) -> None:
         nonlocal done, last
-        done += count
-        now = time.monotonic()
-        if now - last >= SECONDS_BETWEEN_LINES:
-            last = now
-            rate = done / (now - start)
-            left = max(0, total - done) / rate if rate else 0
-            print(f"{what}: {done}/{total}, {rate:.1f}/s, {left:.0f} s left", file=sys.stderr)
+        with counting:
+            done += count
+            now = time.monotonic()
+            if now - last >= SECONDS_BETWEEN_LINES:
+                last = now
+                rate = done / (now - start)
+                left = max(0, total - done) / rate if rate else 0
+                print(f"{what}: {done}/{total}, {rate:.1f}/s, {left:.0f} s left", file=sys.stderr)
 
     yield advance

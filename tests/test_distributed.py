@@ -90,8 +90,11 @@ def test_a_staged_build_updates_and_prunes_as_any(shop, tmp_path):
 
 
 @pytest.mark.parametrize("completed_by", [staged_build, build])
-def test_an_interrupted_staged_build_goes_on_where_it_was(shop, tmp_path, completed_by):
+def test_an_interrupted_staged_build_goes_on_where_it_was(
+    shop, tmp_path, monkeypatch, completed_by
+):
     repo = tmp_path / "repo"
+    monkeypatch.setattr(building, "_CHUNKS_AT_ONCE", 1)
     with pytest.raises(KeyboardInterrupt):
         staged_build(shop, repo, ColourNetwork(stop_at=9))
     assert len(Repository.open(repo)) == 0

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -37,6 +38,7 @@ class ColourNetwork:
         self.fingerprint = fingerprint
         self.embedding_size = 6
         self.described = 0
+        self.counting = threading.Lock()
         self.stop_at = stop_at
         self.delay = delay
 
@@ -46,7 +48,8 @@ class ColourNetwork:
             if self.described == self.stop_at:
                 raise KeyboardInterrupt
             time.sleep(self.delay)
-            self.described += 1
+            with self.counting:
+                self.described += 1
             rows.append([*image.mean((0, 1)), *image.std((0, 1))])
         features = np.array(rows, np.float32).reshape(-1, 6) / 255 + 0.01
         parts = []
@@ -169,8 +172,9 @@ def test_progress_adds_up_to_the_catalogue(shop, repo):
 
 
 @pytest.mark.parametrize("stop_at", [0, 3, 4, 7, 9])
-def test_an_interrupted_build_is_completed_to_the_same(shop, tmp_path, stop_at):
+def test_an_interrupted_build_is_completed_to_the_same(shop, tmp_path, monkeypatch, stop_at):
     build(shop, tmp_path / "whole")
+    monkeypatch.setattr(building, "_CHUNKS_AT_ONCE", 1)
     with pytest.raises(KeyboardInterrupt):
         build(shop, tmp_path / "resumed", ColourNetwork(stop_at=stop_at))
     network = ColourNetwork()

@@ -6,7 +6,7 @@ import io
 import os
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,8 @@ STAGED = "staged"
 REMOTE_READERS = 32
 STORES = ("s3", "gs", "az", "abfss")
 """Schemes of the object stores that a repository can lie in."""
+
+_CHUNKS_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -120,9 +122,19 @@ class LocalEngine:
     def describe(
         self, chunks: Iterable[Sequence[Location]], advance: Callable[[int], None]
     ) -> Iterator[Described[Location]]:
-        """Yield what came of each chunk of photos, in the order of the chunks."""
-        for chunk in chunks:
-            yield describe_photos(self.network, chunk, advance)
+        """Yield what came of each chunk of photos, in the order of the chunks.
+
+        While the rows of one are written the next is described, so that the network does not
+        stand still.
+        """
+        with ThreadPoolExecutor(_CHUNKS_AT_ONCE) as threads:
+            running: deque[Future[Described[Location]]] = deque()
+            for chunk in chunks:
+                running.append(threads.submit(describe_photos, self.network, chunk, advance))
+                if len(running) == _CHUNKS_AT_ONCE:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
 
 
 @dataclass(frozen=True)
