@@ -32,6 +32,7 @@ class NoNetwork:
 
     schema = SCHEMA
     fingerprint = "0" * 16
+    precision = "f32"
     embedding_size = EMBEDDING_SIZE
 
     def describe(self, images: object) -> FashionVectors:

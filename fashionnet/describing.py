@@ -26,6 +26,7 @@ class Network(Protocol):
 
     schema: Schema
     fingerprint: str
+    precision: str
     embedding_size: int
 
     def describe(self, images: "Iterator[Image]") -> FashionVectors:

@@ -27,7 +27,7 @@ from fashionnet.photos import (
     resize,
 )
 from fashionnet.product_images import is_product_images, labelled_products
-from fashionnet.schema import RELEVANCE, Attribute, Schema
+from fashionnet.schema import RELEVANCE, RELEVANCE_WORDS, Attribute, Schema
 
 PARTS = ("train", "validation", "test")
 """What `split` calls the three parts, in the order of its fractions."""
@@ -37,7 +37,8 @@ UNKNOWN = -1
 
 IMAGE_COLUMN = "image"
 
-_RELEVANCE_WORDS = {"yes": 1, "true": 1, "1": 1, "no": 0, "false": 0, "0": 0}
+PICTURE_COLUMN = "picture"
+"""Photos of one picture, as `curate` found them, share a value in this column."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +96,8 @@ def read_labels(
 
     A CSV has a column `image` (a path relative to `images`, which is the CSV's own folder when
     None), a column for one or more of the schema's attributes, and optionally `relevant` (yes or
-    no) and the column that `group` names. A blank cell is unknown; other columns are ignored.
+    no) and the column that `group` names. A blank cell is unknown; other columns are ignored but
+    `picture`, which `curate` writes: photos of one picture stay together, too.
 
     A folder holds `<attribute>/<class>/` folders of photos. A photo whose file lies in several
     of them (equal by SHA-256) becomes one row. `relevant/yes` and `relevant/no` work too. A folder
@@ -106,6 +108,7 @@ def read_labels(
     for photos that are missing or lie outside `images`.
     """
     if source.is_dir():
+        together = set()
         if group is not None:
             raise RequestError(f"{source}: folders of classes have no column {group!r} to group by")
         if is_product_images(source):
@@ -120,10 +123,14 @@ def read_labels(
             raise RequestError(
                 f"{source}: no column {group!r} to group by; it has " + ", ".join(header)
             )
-        wanted = {*schema.names, RELEVANCE, *([group] if group else [])}
+        together = {PICTURE_COLUMN, *([group] if group else [])}
+        wanted = {*schema.names, RELEVANCE, *together}
         rows = _csv_rows(source, images or source.parent, lines, wanted)
     rows = _merge(rows)
     _require_photos(source, rows)
+    groups = np.arange(len(rows), dtype=np.int64)
+    for column in sorted(together):
+        groups = join_groups(groups, _group_numbers([row.cells.get(column, "") for row in rows]))
     return LabelledPhotos(
         schema=schema,
         photos=[row.photo for row in rows],
@@ -133,7 +140,7 @@ def read_labels(
             for attribute in schema
         },
         relevance=np.array([_relevance(row) for row in rows], np.int16),
-        groups=_group_numbers([row.cells.get(group, "") if group else "" for row in rows]),
+        groups=groups,
     )
 
 
@@ -295,9 +302,9 @@ def _relevance(row: _Row) -> int:
     cell = row.cells.get(RELEVANCE)
     if cell is None:
         return UNKNOWN
-    if cell.lower() not in _RELEVANCE_WORDS:
+    if cell.lower() not in RELEVANCE_WORDS:
         raise RequestError(f"{row.where}: {RELEVANCE} is {cell!r}: expected yes, no or blank")
-    return _RELEVANCE_WORDS[cell.lower()]
+    return int(RELEVANCE_WORDS[cell.lower()])
 
 
 def _group_numbers(values: Sequence[str]) -> NDArray[np.int64]:

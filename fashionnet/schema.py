@@ -14,6 +14,9 @@ from fashionnet.errors import RequestError
 RELEVANCE = "relevant"
 """Name of the column and head that tell whether a photo shows a garment the schema is about."""
 
+RELEVANCE_WORDS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+"""What cells of that column mean, in small letters."""
+
 FILTER_WORD = re.compile(
     "all|and|any|between|case|cast|current_date|current_time|current_timestamp|end|exists|false"
     "|in|interval|is|like|not|null|or|select|some|trim|true|with"

@@ -80,6 +80,7 @@ class ColourNetwork:
 
     schema = SCHEMA
     fingerprint = MODEL
+    precision = "f32"
     embedding_size = 27
 
     def describe(self, images) -> FashionVectors:

@@ -72,7 +72,7 @@ def test_metadata_joins_by_file_name(shop):
         "articleType": ["Shirts", "Tops", None],
     }
     assert catalogue.notes == [
-        "styles.csv: rows without a photo: 1",
+        "styles.csv: rows without a photo: 1, such as 9",
         "styles.csv: photos without a row: 1",
     ]
 
@@ -269,7 +269,9 @@ def test_a_table_cannot_name_photos_outside_its_folder(shop, tmp_path):
     catalogue = read_catalogue(write(shop / "items.jsonl", "\n".join(lines)))
     assert [photo for photo in catalogue.photos if len(photo) < 300] == ["images/1.jpg"]
     given = reasons(catalogue)
-    assert {given[name] for name in names[:5]} == {"lies outside the catalogue's folder"}
+    assert {given[name] for name in names[:5]} == {
+        "lies outside the folder of the file that names it"
+    }
     assert "web address" in given["https://example.org/1.jpg"]
     assert not any("secret" in photo for photo in catalogue.photos)
 
@@ -277,7 +279,7 @@ def test_a_table_cannot_name_photos_outside_its_folder(shop, tmp_path):
 def test_ids_of_a_table(shop):
     table = write(
         shop / "items.csv",
-        "ID,Image\na,images/1.jpg\na,images/2.jpg\n,images/3.jpg\nb'c,images/3.jpg\n",
+        "ID,Image,name\na,images/1.jpg,x\na,images/2.jpg,y\n,images/3.jpg,z\nb'c,images/3.jpg,z\n",
     )
     catalogue = read_catalogue(table)
     assert catalogue.ids == ["a", "b'c"]
@@ -285,6 +287,46 @@ def test_ids_of_a_table(shop):
         "images/2.jpg": "id a is taken by images/1.jpg",
         "images/3.jpg": "no id",
     }
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet", "rows"])
+def test_an_item_is_shown_by_the_first_of_its_photos_that_is_there(shop, form):
+    photos = {"a": ["images/gone.jpg", "images/1.jpg"], "b": ["images/2.jpg", "images/3.jpg"]}
+    table = shop / f"items.{'csv' if form == 'rows' else form}"
+    if form == "csv":
+        write(table, "id,image\n" + "".join(f"{i},{' | '.join(p)}\n" for i, p in photos.items()))
+    elif form == "rows":
+        write(table, "id,image\n" + "".join(f"{i},{q}\n" for i, p in photos.items() for q in p))
+    elif form == "jsonl":
+        lines = (json.dumps({"id": i, "image": p}) for i, p in photos.items())
+        write(table, "\n".join(lines))
+    else:
+        pq.write_table(pa.table({"id": list(photos), "image": list(photos.values())}), table)
+    catalogue = read_catalogue(table)
+    assert (catalogue.ids, catalogue.photos) == (["a", "b"], ["images/1.jpg", "images/2.jpg"])
+    assert catalogue.left_out == []
+    assert catalogue.notes == ["further photos of items, not used: 2"]
+
+
+def test_a_comma_in_a_photo_s_name_parts_nothing(shop):
+    save_photo(shop / "red, long.jpg")
+    assert read_catalogue(write(shop / "items.jsonl", '{"image": "red, long.jpg"}')).photos == [
+        "red, long.jpg"
+    ]
+
+
+def test_the_same_item_under_two_numbers_becomes_one(shop):
+    lines = ["id,image,name", "1,images/1.jpg,Top", "2,images/1.jpg,Top", "3,images/1.jpg,Skirt"]
+    catalogue = read_catalogue(write(shop / "items.csv", "\n".join(lines)))
+    assert catalogue.ids == ["1", "3"]
+    assert reasons(catalogue) == {"images/1.jpg": "the same item as 1: the same photo and cells"}
+
+
+def test_prices_can_be_compared(shop):
+    table = write(shop / "items.csv", 'image,price\nimages/1.jpg,"€ 1.299,00"\nimages/2.jpg,€ 5\n')
+    catalogue = read_catalogue(table)
+    assert catalogue.metadata["price"].to_pylist() == [1299.0, 5.0]
+    assert catalogue.notes == ["column price: prices in €, read as numbers"]
 
 
 @pytest.mark.parametrize(
@@ -366,7 +408,9 @@ def test_a_written_table_is_read_back(tmp_path_factory, rows):
     with (folder / "items.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["image", "id", "text", "number"])
-        writer.writerows(["1.jpg", f"n{row}", text + "x", n] for row, (text, n) in enumerate(rows))
+        writer.writerows(
+            [f"{row}.jpg", f"n{row}", text + "x", n] for row, (text, n) in enumerate(rows)
+        )
     catalogue = read_catalogue(folder / "items.csv")
     assert catalogue.metadata["number"].to_pylist() == [number for _, number in rows]
     read_back = [text.split() for text in catalogue.metadata["text"].to_pylist()]

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from handmade import ColourNetwork
+from test_fetch import bomb
 
 from fashionnet.cli import run_command
 from fashionnet.curation.curate import Workplace, curate
@@ -20,7 +21,7 @@ from fashionnet.curation.duplicates import nearest
 from fashionnet.curation.pile import read_pile
 from fashionnet.curation.words import DEFAULT_WORDS, read_words, weak_labels
 from fashionnet.errors import RequestError
-from fashionnet.labels import read_labels
+from fashionnet.labels import join_groups, near_duplicate_groups, read_labels, split
 from fashionnet.network.compiled import CompiledNetwork
 from fashionnet.repository.catalogue import read_catalogue
 from fashionnet.schema import Schema
@@ -222,6 +223,60 @@ def test_piles_of_next_to_nothing(pile, tmp_path, count):
     assert kinds(find(small)) == {"unreadable": {"broken.jpg"}}
 
 
+def test_a_look_by_another_precision_is_another_look(pile):
+    network = AskedOnce()
+    find(pile, network=network)
+    seen = network.seen
+    network.precision = "int8"
+    find(pile, network=network)
+    assert network.seen == 2 * seen
+
+
+def test_a_bomb_and_a_text_that_is_called_a_photo_are_rows(pile):
+    (pile / "bomb.png").write_bytes(bomb())
+    (pile / "text.jpg").write_bytes(b"#!/bin/sh")
+    reasons = {f.photo: f.detail for f in find(pile).findings if f.finding == "unreadable"}
+    assert "too many pixels" in reasons["bomb.png"] or "megapixels" in reasons["bomb.png"]
+    assert reasons["text.jpg"].startswith("not a photo")
+
+
+def test_a_table_that_lies_about_its_types_is_read_as_far_as_it_goes(pile):
+    lines = [
+        {"image": 5, "pattern": "solid"},
+        {"image": ["pile/0.jpg", "pile/1.jpg"], "pattern": ["solid"], "price": {"a": 1}},
+        {"image": {"bytes": "x"}, "pattern": True},
+        {"image": "pile/2.jpg", "pattern": 3.5, "relevant": False, "id": ["x"]},
+        {"image": None},
+    ]
+    table = pile.parent / "labels.jsonl"
+    table.write_text("\n".join(map(json.dumps, lines)))
+    read = read_pile(table, None, SCHEMA)
+    assert read.names[1:3] == ["pile/0.jpg", "pile/1.jpg"]
+    assert read.labels["relevant"][read.names.index("pile/2.jpg")] == "no"
+    assert {fault.reason.split(" is ")[0] for fault in read.faults} == {
+        "'[\"solid\"]'",
+        "'3.5'",
+        "'true'",
+    }
+    assert kinds(find(table))["unreadable"] >= {"5"}
+
+
+def test_the_published_collection_is_curated_and_its_cleaned_file_names_its_photos(pile):
+    folder = pile.parent / "fashion-dataset"
+    (folder / "images").mkdir(parents=True)
+    for number in range(3):
+        shutil.copy(pile / f"{number}.jpg", folder / "images" / f"{number}.jpg")
+    shutil.copy(pile / "0.jpg", folder / "images" / "7.jpg")
+    (folder / "styles.csv").write_text("id,articleType\n0,Shirts\n1,Tops\n7,Shirts\n")
+    curation = find(folder)
+    assert kinds(curation)["exact duplicate"] == {"0.jpg", "7.jpg"}
+    curation.apply(decisions_of(curation))
+    items = read_catalogue(pile.parent / "fashion-dataset.cleaned.csv")
+    assert items.ids == ["0", "1", "2"]
+    assert items.metadata["articleType"].to_pylist() == ["Shirts", "Tops", None]
+    assert all((items.root / photo).is_file() for photo in items.photos)
+
+
 # --- labels
 
 
@@ -286,7 +341,7 @@ def test_folders_of_classes_and_a_table_beside_a_folder_are_labels(pile):
     table.write_text(json.dumps({"id": "0", "pattern": "floral"}) + '\n{"id": "gone"}\n')
     read = read_pile(pile, table, SCHEMA)
     assert read.labels["pattern"][read.names.index("0.jpg")] == "floral"
-    assert [left_out.image for left_out in read.left_out] == ["gone"]
+    assert read.notes[0] == "labels.jsonl: rows without a photo: 1, such as gone"
 
 
 def blobs(count, wrong, seed=0):
@@ -417,10 +472,31 @@ def test_the_cleaned_file_is_what_training_and_building_read(pile):
     assert rows["pile/0.jpg"]["shape"] == "sleeveless" and rows["pile/0.jpg"]["price"] == "1,50 €"
     assert rows["pile/4.jpg"]["pattern"] == "checkered"
     assert rows["pile/1.jpg"]["picture"] == rows["pile/rescaled of 1.jpg"]["picture"] != ""
-    labels = read_labels(written, None, SCHEMA, group="picture")
+    labels = read_labels(written, None, SCHEMA)
     assert len(labels) == 6 and len(set(labels.groups.tolist())) == 5
     assert len(read_catalogue(written)) == 6
     assert contents(pile) == before
+
+
+def test_photos_of_one_picture_never_straddle_a_split(pile):
+    """A crop is no near-duplicate to training itself: the column `picture` is what joins them."""
+    header = ["image", "pattern"]
+    names = [f"{number}.jpg" for number in range(12)]
+    names += ["cropped of 3.jpg", "mirrored crop of 4.jpg", "rescaled of 1.jpg"]
+    rows = [[f"pile/{name}", ("solid", "striped")[len(name) % 2]] for name in names]
+    curation = find(
+        write_rows(pile.parent / "labels.csv", header, *rows), None, CompiledNetwork.open()
+    )
+    curation.apply(decisions_of(curation))
+    labels = read_labels(curation.workplace.cleaned, None, SCHEMA)
+    place = {Path(name).name: row for row, name in enumerate(labels.names)}
+    groups = join_groups(labels.groups, near_duplicate_groups(labels.photos))
+    assert len(set(groups.tolist())) == 12
+    for seed in range(20):
+        part = split(labels, groups, seed)
+        for copy in names[12:]:
+            original = f"{copy.split()[-1]}"
+            assert part[place[copy]] == part[place[original]]
 
 
 def test_a_folder_s_cleaned_file_lies_beside_it_and_names_its_photos(pile):

@@ -11,11 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image as pillow
 
-from fashionnet.cli import main
-from fashionnet.curation import fetch
-from fashionnet.curation.fetch import fetch_photos, is_public
+from fashionnet import fetch
+from fashionnet.fetch import fetch_photos, is_public
 from fashionnet.photos import decode
-from fashionnet.repository.catalogue import read_catalogue
 
 
 def jpeg(seed=0):
@@ -153,28 +151,8 @@ def test_a_photo_without_end_is_cut_off(server, tmp_path, monkeypatch):
     monkeypatch.setattr(fetch, "MAXIMUM_BYTES", 2**20)
     assert one(server, "/endless", tmp_path) == "more than 1 MiB"
     monkeypatch.setattr(fetch, "SECONDS_A_PHOTO", 0.3)
-    assert one(server, "/drip", tmp_path) == "not done after 60 s"
+    assert one(server, "/drip", tmp_path) == "not done after 0.3 s"
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_command_fetches_what_a_manifest_names(server, tmp_path, tiny_model, capsys):
-    table = tmp_path / "shop.csv"
-    table.write_text(
-        "id,image,price\n"
-        f'1,{server.root}/photo/a,"€ 1.299,00"\n2,{server.root}/gone,\n3,{server.root}/photo/bb,\n',
-        encoding="utf-8-sig",
-    )
-    words = ["curate", str(table), "--model", str(tiny_model), "--apply"]
-    assert main(words) == 2
-    error = capsys.readouterr().err
-    assert "with --fetch" in error and not server.asked
-    assert main([*words, "--fetch"]) == 2
-    assert "is not a public address" in capsys.readouterr().err and not server.asked
-    assert main([*words, "--fetch", "--allow-private"]) == 0
-    assert f"left out: {server.root}/gone: the server says 404" in capsys.readouterr().err
-    items = read_catalogue(tmp_path / "shop.cleaned.csv")
-    assert items.ids == ["1", "3"] and items.metadata["price"].to_pylist() == ["€ 1.299,00", None]
-    assert all((items.root / photo).is_file() for photo in items.photos)
 
 
 def test_this_machine_and_its_network_are_not_asked(server, tmp_path):
@@ -220,13 +198,13 @@ def test_hosts_are_asked_by_two_at_a_time(server, tmp_path, monkeypatch):
     busy, most, lock = 0, 0, threading.Lock()
     answer = fetch._body
 
-    def counted(response):
+    def counted(response, maximum_bytes):
         nonlocal busy, most
         with lock:
             busy += 1
             most = max(most, busy)
         try:
-            return answer(response)
+            return answer(response, maximum_bytes)
         finally:
             with lock:
                 busy -= 1

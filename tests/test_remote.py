@@ -118,7 +118,9 @@ def test_a_remote_table_names_photos_below_itself_only(shop, memory):
     assert catalogue.photos == ["1.png", "2.png"]
     reasons = {row.image: row.reason for row in catalogue.left_out}
     assert set(reasons) == {*rows[1:5], "memory://shop/photos/3.png"}
-    assert all(reasons[row] == "lies outside the catalogue's folder" for row in rows[1:5])
+    assert all(
+        reasons[row] == "lies outside the folder of the file that names it" for row in rows[1:5]
+    )
 
 
 def test_a_catalogue_on_a_web_server(shop, web, tmp_path):

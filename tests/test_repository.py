@@ -287,7 +287,7 @@ def test_a_table_as_catalogue(shop, repo):
     assert network.described == 2
     assert report.notes == ["columns renamed for filters: pattern is catalogue_pattern"]
     assert left_out(repo) == {
-        "../styles.csv": "lies outside the catalogue's folder",
+        "../styles.csv": "lies outside the folder of the file that names it",
         "broken.jpg": "not a photo, or its header is damaged",
         "gone.png": "no such file or directory",
         "items.csv line 8": "2 fields where the header has 4",
@@ -296,6 +296,25 @@ def test_a_table_as_catalogue(shop, repo):
     assert repository.items("catalogue_pattern IN ('y', 'z')").ids == ["three", "two"]
     (shop / "2.png").unlink()
     assert Repository.build(shop / "items.csv", repo, network).vanished == 1
+
+
+def test_what_a_catalogue_says_of_relevance_goes_before_what_the_network_sees(shop, repo):
+    def relevant(**said):
+        lines = [f"{name}.png,{said.get('p' + str(name), '')}" for name in range(4)]
+        (shop / "items.csv").write_text("\n".join(["image,relevant", *lines]))
+        network = ColourNetwork()
+        Repository.build(shop / "items.csv", repo, network)
+        return Repository.open(repo).items().ids, network.described
+
+    seen, described = relevant()
+    assert described == 4 and "1" in seen
+    others = [name for name in seen if name != "1"]
+    assert relevant(p1="no") == (others, 0)
+    assert relevant(p1="maybe") == (seen, 0)
+    assert relevant(p1="FALSE") == (others, 0)
+    (shop / "items.csv").write_text("image\n0.png\n1.png\n2.png\n3.png\n")
+    Repository.build(shop / "items.csv", repo, ColourNetwork())
+    assert Repository.open(repo).items().ids == seen
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")

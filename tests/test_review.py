@@ -64,7 +64,8 @@ def opened(source):
 @contextmanager
 def served(source):
     curation, decisions = opened(source)
-    server = ReviewServer(Review(curation, decisions, SCHEMA))
+    server = ReviewServer()
+    server.review = Review(curation, decisions, SCHEMA)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
@@ -206,6 +207,7 @@ def test_the_command_serves_until_it_is_interrupted_and_then_applies(source, tin
 def test_a_port_that_is_taken_is_one_clear_line(source, tiny_model):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
+        (source.parent / "labels.csv").write_text("not read before the port is known to be free")
         words = ["curate", source, "--model", tiny_model, "--review", "--port", port]
         done = subprocess.run(
             [sys.executable, "-m", "fashionnet", *map(str, words)],

@@ -17,7 +17,8 @@ from fashionnet.errors import RequestError
 from fashionnet.files import write_whole
 from fashionnet.photos import UnreadablePhotoError, find_photos, fingerprint
 from fashionnet.repository.build import build_repository
-from fashionnet.repository.catalogue import Catalogue, LeftOutRow
+from fashionnet.repository.catalogue import Catalogue
+from fashionnet.repository.listing import LeftOutRow
 from fashionnet.repository.store import LEFT_OUT, Description, ItemTable
 
 FOLDER = "fashionnet-added"

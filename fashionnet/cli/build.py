@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from fashionnet.cli.network import add_network_arguments, open_network
+from fashionnet.cli.source import add_source_arguments, open_source
 from fashionnet.locations import location
 from fashionnet.text import plain
 
@@ -19,11 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     parser.add_argument(
         "--catalogue",
-        type=location,
         required=True,
         metavar="DIR_OR_FILE",
         help="a folder of photos, or a CSV, JSON-lines or Parquet file with a column image; "
-        "on disk or at a URI such as s3://bucket/photos",
+        "on disk or at a URI such as s3://bucket/photos; with --photos-to also a shard, a folder "
+        "of shards, or a table of web addresses",
     )
     parser.add_argument(
         "--repository",
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a table whose column id (or image) names the photos of the catalogue's folder",
     )
+    add_source_arguments(parser)
     add_network_arguments(parser)
     parser.add_argument(
         "--prune", action="store_true", help="remove items whose photos have vanished"
@@ -57,7 +59,10 @@ def run(arguments: argparse.Namespace) -> int:
     from fashionnet.repository.build import build_repository
     from fashionnet.repository.catalogue import read_catalogue
 
-    catalogue = read_catalogue(arguments.catalogue, arguments.metadata)
+    source = open_source(arguments.catalogue, arguments)
+    catalogue = read_catalogue(source.place, arguments.metadata)
+    catalogue.left_out.extend(source.left_out)
+    catalogue.notes.extend(source.notes)
     network = open_network(arguments)
     with (
         _engine(arguments, network.fingerprint) as engine,

@@ -5,9 +5,12 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fashionnet.cli.network import add_network_arguments, open_network
+from fashionnet.cli.source import add_source_arguments, open_source
 from fashionnet.errors import RequestError
 from fashionnet.text import plain
 
@@ -15,9 +18,11 @@ if TYPE_CHECKING:
     from fashionnet.curation.curate import Curation
     from fashionnet.curation.decisions import Decisions
     from fashionnet.curation.findings import Finding
-    from fashionnet.curation.pile import Fetch, Pile
+    from fashionnet.curation.pile import Pile
+    from fashionnet.curation.review import ReviewServer
+    from fashionnet.curation.words import Words
+    from fashionnet.describing import Network
     from fashionnet.schema import Schema
-
 
 DEFAULT = Path()
 
@@ -26,10 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     parser.add_argument(
         "pile",
-        type=Path,
         metavar="PHOTOS_OR_LABELS",
         help="a folder of photos, with <attribute>/<class>/ folders or without, or a CSV, "
-        "JSON-lines or Parquet file with a column image",
+        "JSON-lines or Parquet file with a column image; with --photos-to also a shard, a folder "
+        "of shards, or a table at a web address",
     )
     parser.add_argument(
         "--labels", type=Path, metavar="FILE", help="labels of the photos of a folder"
@@ -40,9 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TOML",
         help="attributes and classes of the labels (default: those of the model)",
     )
-    parser.add_argument(
-        "--model", type=Path, metavar="DIR", help="default: the model that ships with FashionNet"
-    )
+    add_network_arguments(parser)
+    add_source_arguments(parser)
     parser.add_argument(
         "--output",
         type=Path,
@@ -57,14 +61,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TOML",
         help="fill blank labels from file names, folder names and titles by this table of words "
         "for each class (without TOML: the one that ships)",
-    )
-    parser.add_argument(
-        "--fetch", action="store_true", help="fetch the photos that a file names by web address"
-    )
-    parser.add_argument(
-        "--allow-private",
-        action="store_true",
-        help="fetch from this machine and its network, too",
     )
     parser.add_argument(
         "--review",
@@ -83,31 +79,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Find, let a person decide, clean, as asked; 1 where no photo could be read."""
-    from fashionnet.curation.curate import Workplace, curate
-    from fashionnet.curation.doubtful import can_doubt
-    from fashionnet.curation.pile import read_pile
-    from fashionnet.curation.words import DEFAULT_WORDS, read_words
-    from fashionnet.network.compiled import CompiledNetwork
-    from fashionnet.progress import progress
-    from fashionnet.schema import Schema
-
     if not 0 <= arguments.port <= 65535:
         raise RequestError(f"--port {arguments.port}: expected 0 to 65535")
-    schema = Schema.load(arguments.schema) if arguments.schema else None
-    network = CompiledNetwork.open(arguments.model)
-    schema = schema or network.schema
-    fetch = _fetching(arguments.allow_private) if arguments.fetch else None
-    pile = read_pile(arguments.pile, arguments.labels, schema, fetch)
-    workplace = Workplace.of(arguments.pile, arguments.output)
-    words = None
-    if arguments.words is not None:
-        words = read_words(DEFAULT_WORDS if arguments.words == DEFAULT else arguments.words, schema)
+    if not arguments.review:
+        return _run(arguments, None)
+    from fashionnet.curation.review import ReviewServer
+
+    # Before the long work: that a port is taken should be known at once.
+    with ReviewServer(arguments.port) as server:
+        return _run(arguments, server)
+
+
+def _run(arguments: argparse.Namespace, server: "ReviewServer | None") -> int:
+    from fashionnet.curation.curate import Workplace, curate
+    from fashionnet.curation.doubtful import can_doubt
+    from fashionnet.progress import progress
+
+    schema, network, pile = _opened(arguments)
+    workplace = Workplace.of(pile.source, arguments.output)
+    words = _words(arguments.words, schema)
     labels_before = _count_labels(pile)
     curation = curate(pile, workplace, network, schema, progress, words)
     if words is not None:
         print(f"labels from words: {_count_labels(curation.pile) - labels_before:,}")
     decisions = curation.decisions(schema)
-    _print_notes(pile)
+    _print_notes(pile, workplace.left_out)
     if curation.pile.labels and not can_doubt():
         print(
             "note: doubtful labels are not looked for: install cleanlab, "
@@ -121,8 +117,8 @@ def run(arguments: argparse.Namespace) -> int:
             f"note: {decisions.stale:,} decisions are about photos that have changed or gone",
             file=sys.stderr,
         )
-    if arguments.review and curation.findings:
-        _review(curation, decisions, schema, arguments.port)
+    if server is not None and curation.findings:
+        _serve(server, curation, decisions, schema)
     if arguments.apply:
         cleaned = curation.apply(decisions)
         print(
@@ -133,37 +129,53 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if curation.looks.readable.any() else 1
 
 
-def _fetching(allow_private: bool) -> "Fetch":
-    from fashionnet.curation.fetch import fetch_photos
-    from fashionnet.progress import progress
+def _opened(arguments: argparse.Namespace) -> "tuple[Schema, Network, Pile]":
+    from fashionnet.curation.pile import read_pile
+    from fashionnet.schema import Schema
 
-    def fetch(addresses: Sequence[str], folder: Path) -> dict[str, Path | str]:
-        with progress("fetching photos", len(set(addresses))) as advance:
-            return fetch_photos(addresses, folder, allow_private, advance)
+    schema = Schema.load(arguments.schema) if arguments.schema else None
+    network = open_network(arguments)
+    schema = schema or network.schema
+    source = open_source(arguments.pile, arguments)
+    if not isinstance(source.place, Path):
+        raise RequestError(
+            f"{source.place}: photos are curated on disk: bring them there with --photos-to DIR"
+        )
+    pile = read_pile(source.place, arguments.labels, schema)
+    left_out, notes = source.left_out + pile.left_out, source.notes + pile.notes
+    return schema, network, replace(pile, left_out=left_out, notes=notes)
 
-    return fetch
+
+def _words(path: Path | None, schema: "Schema") -> "Words | None":
+    from fashionnet.curation.words import DEFAULT_WORDS, read_words
+
+    if path is None:
+        return None
+    return read_words(DEFAULT_WORDS if path == DEFAULT else path, schema)
 
 
-def _review(curation: "Curation", decisions: "Decisions", schema: "Schema", port: int) -> None:
-    from fashionnet.curation.review import Review, ReviewServer
+def _serve(
+    server: "ReviewServer", curation: "Curation", decisions: "Decisions", schema: "Schema"
+) -> None:
+    from fashionnet.curation.review import Review
 
-    with ReviewServer(Review(curation, decisions, schema), port) as server:
-        print(f"open {server.address}\nevery decision is kept at once; Ctrl-C ends the review")
-        with suppress(KeyboardInterrupt):
-            server.serve_forever()
+    server.review = Review(curation, decisions, schema)
+    print(f"open {server.address}\nevery decision is kept at once; Ctrl-C ends the review")
+    with suppress(KeyboardInterrupt):
+        server.serve_forever()
 
 
 def _count_labels(pile: "Pile") -> int:
     return sum(bool(cell) for column in pile.labels.values() for cell in column)
 
 
-def _print_notes(pile: "Pile") -> None:
+def _print_notes(pile: "Pile", rows: Path) -> None:
     for note in pile.notes:
         print(plain(f"note: {note}"), file=sys.stderr)
     for left_out in pile.left_out[:20]:
         print(plain(f"left out: {left_out.image}: {left_out.reason}"), file=sys.stderr)
     if len(pile.left_out) > 20:
-        print(f"left out: {len(pile.left_out) - 20:,} more", file=sys.stderr)
+        print(f"left out: {len(pile.left_out) - 20:,} more, see {rows}", file=sys.stderr)
 
 
 def _print_findings(findings: "Sequence[Finding]") -> None:

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 from fashionnet.curation.findings import DROP, KEEP, Finding
 from fashionnet.curation.pile import Pile
 from fashionnet.files import write_whole
-from fashionnet.labels import IMAGE_COLUMN
-
-GROUP_COLUMN = "picture"
-"""Photos of one picture share a number in this column: `train_heads.py --group picture`."""
+from fashionnet.labels import IMAGE_COLUMN, PICTURE_COLUMN
+from fashionnet.repository.listing import without_suffix
 
 
 @dataclass(frozen=True)
@@ -65,15 +63,15 @@ def write_cleaned(
     labels = _labels(pile, sha256s, decisions)
     kept = [row for row, name in enumerate(pile.names) if name not in gone]
     number = {group: place for place, group in enumerate(_shared(groups[kept]), start=1)}
-    others = [name for name in pile.columns.column_names if name not in ("id", GROUP_COLUMN)]
+    others = [name for name in pile.columns.column_names if name not in ("id", PICTURE_COLUMN)]
     columns = {name: pile.columns[name].to_pylist() for name in others}
-    ids = pile.columns["id"].to_pylist() if "id" in pile.columns.column_names else None
+    ids = pile.columns["id"].to_pylist()
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["id", IMAGE_COLUMN, *labels, *others, GROUP_COLUMN])
+    writer.writerow(["id", IMAGE_COLUMN, *labels, *others, PICTURE_COLUMN])
     for row in kept:
         name = pile.names[row]
-        item = (ids and ids[row]) or str(PurePosixPath(name).with_suffix(""))
+        item = ids[row] or without_suffix(name)
         cells = ["" if columns[other][row] is None else columns[other][row] for other in others]
         image = f"{prefix}/{name}" if prefix else name
         group = number.get(int(groups[row]), "")

@@ -25,6 +25,7 @@ from fashionnet.curation.pile import Pile
 from fashionnet.curation.words import Words, weak_labels
 from fashionnet.describing import Network
 from fashionnet.errors import RequestError
+from fashionnet.repository.listing import write_left_out
 from fashionnet.schema import Schema
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
@@ -38,12 +39,10 @@ class Workplace:
     Attributes:
         folder: findings, decisions and what is kept between runs.
         cleaned: the cleaned labels file or manifest.
-        prefix: the folder that photos have before their names there, or a blank.
     """
 
     folder: Path
     cleaned: Path
-    prefix: str
 
     @classmethod
     def of(cls, source: Path, output: Path | None) -> "Workplace":
@@ -51,16 +50,20 @@ class Workplace:
         if output is not None:
             if output.exists() and not output.is_dir():
                 raise RequestError(f"{output}: is a file; --output names a folder")
-            return cls(output, output / "cleaned.csv", "")
+            return cls(output, output / "cleaned.csv")
         whole = source.resolve()
-        prefix = whole.name if whole.is_dir() else ""
         stem = whole.name if whole.is_dir() else whole.stem
-        return cls(whole.parent / f"{stem}.curation", whole.parent / f"{stem}.cleaned.csv", prefix)
+        return cls(whole.parent / f"{stem}.curation", whole.parent / f"{stem}.cleaned.csv")
 
     @property
     def findings(self) -> Path:
         """The CSV of findings."""
         return self.folder / "findings.csv"
+
+    @property
+    def left_out(self) -> Path:
+        """The CSV of what the source names that is no photo of the pile."""
+        return self.folder / "left_out.csv"
 
     @property
     def decisions(self) -> Path:
@@ -95,13 +98,20 @@ class Curation:
         """Write the cleaned file from decisions and certain findings."""
         return write_cleaned(
             self.workplace.cleaned,
-            self.workplace.prefix,
+            self._prefix(),
             self.pile,
             self.looks.sha256.tolist(),
             self.groups,
             self.findings,
             decisions.current(),
         )
+
+    def _prefix(self) -> str:
+        """Return the folder that photos have before their names in the cleaned file, or a blank."""
+        here = self.workplace.cleaned.parent.resolve()
+        if self.pile.root == here or not self.pile.root.is_relative_to(here):
+            return ""
+        return self.pile.root.relative_to(here).as_posix()
 
 
 def curate(
@@ -136,4 +146,5 @@ def curate(
         *(doubtful_labels(pile, looks, groups, schema) if can_doubt() else ()),
     ]
     write_findings(workplace.findings, findings)
+    write_left_out(workplace.left_out, pile.left_out)
     return Curation(pile, looks, groups, findings, workplace)

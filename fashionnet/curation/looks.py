@@ -77,7 +77,8 @@ def look_at(
 ) -> Looks:
     """Read, measure and describe photos; what `folder` knows of unchanged ones is not done again.
 
-    A photo is known by its path, size and time of change, and by the network's fingerprint.
+    A photo is known by its path, size and time of change, and by the network's fingerprint and
+    precision.
     Every 1024 photos are kept as soon as they are done: a run that was stopped goes on there.
 
     `advance` is called with numbers of photos that are done. Raises RequestError for a folder
@@ -104,7 +105,11 @@ def _key(photo: Path, network: Network) -> str:
         file = f"{status.st_size}|{status.st_mtime_ns}"
     except OSError:
         file = "missing"
-    return f"{_VERSION}|{network.fingerprint}|{file}|{photo.absolute()}"
+    return f"{_seen_by(network)}|{file}|{photo.absolute()}"
+
+
+def _seen_by(network: Network) -> str:
+    return f"{_VERSION}|{network.fingerprint}|{network.precision}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,7 +210,7 @@ def _read_known(folder: Path, network: Network) -> tuple[Looks, dict[str, int]]:
         fresh = [
             row
             for row, key in enumerate(keys)
-            if key not in place and key.startswith(f"{_VERSION}|{network.fingerprint}|")
+            if key not in place and key.startswith(f"{_seen_by(network)}|")
         ]
         if len(looks) == len(keys) and fresh:
             start = sum(map(len, parts))

@@ -129,12 +129,14 @@ class ReviewServer(ThreadingHTTPServer):
 
     Every path starts with the secret; a request that names another host, as a page elsewhere
     could make a browser send after rebinding a name to this machine, is refused.
+
+    It has its port from the start, and serves a review once it was given one.
     """
 
     daemon_threads = True
+    review: Review
 
-    def __init__(self, review: Review, port: int = 0) -> None:
-        self.review = review
+    def __init__(self, port: int = 0) -> None:
         self.secret = secrets.token_urlsafe(24)
         try:
             super().__init__(("127.0.0.1", port), _Handler)

@@ -1,8 +1,6 @@
 """Catalogue to repository: describe what is new or changed, resume, report what was left out."""
 
-import csv
 import hashlib
-import io
 import os
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -12,15 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from fashionnet.describing import Described, Network, describe_photos
 from fashionnet.errors import RequestError
-from fashionnet.files import cache_folder, write_whole
+from fashionnet.files import cache_folder
 from fashionnet.locations import Location, first_line, reaching
 from fashionnet.photos import UnreadablePhotoError, file_state, fingerprint, read_bytes
-from fashionnet.repository.catalogue import Catalogue, LeftOutRow, column_names
+from fashionnet.repository.catalogue import Catalogue, column_names
+from fashionnet.repository.listing import LeftOutRow, write_left_out
 from fashionnet.repository.store import (
     DESCRIPTION,
     LEFT_OUT,
@@ -31,13 +32,16 @@ from fashionnet.repository.store import (
     vector_columns,
     vectors_of,
 )
-from fashionnet.schema import Schema
+from fashionnet.schema import RELEVANCE, RELEVANCE_WORDS, Schema
 from fashionnet.vectors import FashionVectors
 
 PHOTOS_IN_A_COMMIT = 64
 ROWS_IN_A_COMMIT = 8192
 STAGED = "staged"
 REMOTE_READERS = 32
+_KNOWN = ("id", "photo", "_size", "_modified", "_missing", "relevance", "relevant")
+# What a catalogue's own column of relevance is called in the table.
+_RELEVANCE_SAID = f"catalogue_{RELEVANCE}"
 STORES = ("s3", "gs", "az", "abfss")
 """Schemes of the object stores that a repository can lie in."""
 
@@ -209,9 +213,7 @@ class _Build:
         # A build that was stopped may have left some.
         self._drop_damaged_staged()
         self._commit_staged()
-        known = self.table.read(
-            ["id", "photo", "_size", "_modified", "_missing", *self.metadata.column_names]
-        )
+        known = self.table.read([*_KNOWN, *self.metadata.column_names])
         place = {name: row for row, name in enumerate(known["id"].to_pylist())}
         kept, pending = self._sort_out(known, place)
         self._refresh(known, place, kept)
@@ -290,7 +292,11 @@ class _Build:
             return
         here = pa.array(kept, pa.int64())
         there = pa.array([place[self.catalogue.ids[row]] for row in kept], pa.int64())
-        differs = known["_missing"].take(there).combine_chunks()
+        known_relevant = known["relevant"].take(there).combine_chunks()
+        relevant = self._relevant(kept, known["relevance"].take(there).to_numpy() >= 0.5)
+        differs = pc.or_(
+            known["_missing"].take(there).combine_chunks(), pc.not_equal(known_relevant, relevant)
+        )
         for name in self.metadata.column_names:
             new = self.metadata[name].take(here).combine_chunks()
             old = known[name].take(there).combine_chunks()
@@ -308,7 +314,16 @@ class _Build:
         columns = {name: current[name] for name in own}
         columns["_missing"] = pa.array([False] * len(rows))
         order = [row_of[name] for name in current["id"].to_pylist()]
+        columns["relevant"] = self._relevant(order, current["relevance"].to_numpy() >= 0.5)
         self.table.replace(pa.table(columns | self._metadata_of(order)))
+
+    def _relevant(self, rows: Sequence[int], seen: NDArray[np.bool_]) -> pa.Array:
+        """Return whether items are relevant: as the catalogue says, else as the network saw."""
+        if _RELEVANCE_SAID not in self.metadata.column_names:
+            return pa.array(seen)
+        said = self.metadata[_RELEVANCE_SAID].take(pa.array(rows, pa.int64())).to_pylist()
+        words = zip((str(word).strip().lower() for word in said), seen.tolist(), strict=True)
+        return pa.array([RELEVANCE_WORDS.get(word, is_seen) for word, is_seen in words], pa.bool_())
 
     def _metadata_of(self, rows: Sequence[int]) -> dict[str, pa.ChunkedArray]:
         taken = pa.array(rows, pa.int64())
@@ -448,8 +463,10 @@ class _Build:
             "_size": pa.array([photo.size for photo, _ in pairs], pa.int64()),
             "_modified": pa.array([photo.modified for photo, _ in pairs], pa.int64()),
         }
-        vectors = vector_columns(pictures.vectors.take(chosen), self.description.model_fingerprint)
-        return pa.table(columns | vectors | self._metadata_of(items))
+        vectors = pictures.vectors.take(chosen)
+        seen = vector_columns(vectors, self.description.model_fingerprint)
+        seen["relevant"] = self._relevant(items, vectors.relevant)
+        return pa.table(columns | seen | self._metadata_of(items))
 
     def _settle_vanished(self, known: pa.Table, here: Container[str], prune: bool) -> int:
         """Mark or remove the items that are no longer there; return how many there are."""
@@ -463,12 +480,8 @@ class _Build:
         return len(vanished)
 
     def _write_left_out(self) -> None:
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["image", "reason"])
         self.left_out.sort(key=lambda row: (row.image, row.reason))
-        writer.writerows((row.image, row.reason) for row in self.left_out)
-        write_whole(self.repository / LEFT_OUT, text.getvalue().encode("utf-8", "backslashreplace"))
+        write_left_out(self.repository / LEFT_OUT, self.left_out)
 
 
 @dataclass(frozen=True)

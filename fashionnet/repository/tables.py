@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -186,15 +186,23 @@ def _read_json_lines(path: Location) -> Rows:
             lines.append(number)
     if not records:
         raise RequestError(f"{path}: no row found; expected one JSON object on each line")
+    columns, more_notes = columns_of_records(path, records)
+    return Rows(columns, lines, broken, notes + more_notes)
+
+
+def columns_of_records(
+    path: Location, records: Sequence[Mapping[str, Any]]
+) -> tuple[pa.Table, list[str]]:
+    """Return JSON objects read from a file as columns, and notes on what was not kept."""
     keys = list(dict.fromkeys(key for record in records for key in record))
     names = _column_names(path, keys)
-    columns = {}
+    columns, notes = {}, []
     for key, name in zip(keys, names, strict=True):
         try:
             columns[name] = _column_of_values([record.get(key) for record in records], name)
         except RecursionError:
             notes.append(_not_kept(path, name, "lists within lists, too deep"))
-    return Rows(pa.table(columns), lines, broken, notes)
+    return pa.table(columns), notes
 
 
 def _json_object(line: str) -> dict[str, Any] | str:
@@ -287,7 +295,7 @@ def _plain_column(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray | pa.Ar
         return _plain_column(column.cast(kind.value_type), name)
     if any(is_kind(kind) for is_kind in _BINARY_KINDS):
         return None
-    if name in KEYS and pa.types.is_nested(kind):
+    if name in KEYS and pa.types.is_nested(kind) and not _is_list_of_photos(kind, name):
         return None
     if name not in KEYS:
         if pa.types.is_boolean(kind):
@@ -299,6 +307,11 @@ def _plain_column(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray | pa.Ar
     if pa.types.is_nested(kind):
         return pa.array([_as_text(value) for value in column.to_pylist()], pa.string())
     return column.cast(pa.string())
+
+
+def _is_list_of_photos(kind: pa.DataType, name: str) -> bool:
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    return name == "image" and is_list and pa.types.is_string(kind.value_type)
 
 
 def _column_names(path: Location, header: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Fetch photos from the addresses of a manifest, without trusting the manifest or the servers."""
+"""Fetch tables and the photos that they name by web address, trusting neither them nor servers."""
 
 import hashlib
 import http.client
@@ -25,8 +25,8 @@ TRIES = 3
 SECONDS_WITHOUT_DATA = 15.0
 SECONDS_A_PHOTO = 60.0
 SECONDS_BETWEEN_TRIES = 1.0
-
-_TOO_SLOW = f"not done after {SECONDS_A_PHOTO:.0f} s"
+MAXIMUM_TABLE_BYTES = 256 * 2**20
+SECONDS_A_TABLE = 600.0
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PASSING = (408, 429, 500, 502, 503, 504)
@@ -96,23 +96,29 @@ def fetch_photos(
     return results
 
 
+def fetch_table(address: str, place: Path, allow_private: bool = False) -> None:
+    """Fetch a table of 256 MiB and ten minutes at most; RequestError where that fails."""
+    fetcher = _Fetcher(allow_private, MAXIMUM_TABLE_BYTES, SECONDS_A_TABLE)
+    try:
+        write_whole(place, fetcher.read(address))
+    except _NotFetchedError as error:
+        raise RequestError(f"{address}: {error}") from error
+
+
 class _Fetcher:
-    def __init__(self, allow_private: bool) -> None:
+    def __init__(
+        self, allow_private: bool, maximum_bytes: int | None = None, seconds: float | None = None
+    ) -> None:
         self._allow_private = allow_private
+        self._maximum_bytes = maximum_bytes or MAXIMUM_BYTES
+        self._seconds = seconds or SECONDS_A_PHOTO
         self._context = ssl.create_default_context()
         self._lock = threading.Lock()
         self._hosts: dict[str, threading.Semaphore] = {}
 
     def fetch(self, address: str, place: Path) -> Path:
         """Fetch one photo to `place` with a suffix; raises _NotFetchedError."""
-        for attempt in range(1, TRIES + 1):
-            try:
-                data = self._follow(address)
-                break
-            except _NotFetchedError as error:
-                if not error.passing or attempt == TRIES:
-                    raise
-                time.sleep(SECONDS_BETWEEN_TRIES * attempt)
+        data = self.read(address)
         try:
             decode(data)
         except UnreadablePhotoError as error:
@@ -121,6 +127,17 @@ class _Fetcher:
         path = place.with_suffix(suffix)
         write_whole(path, data)
         return path
+
+    def read(self, address: str) -> bytes:
+        """Return what an address sends, after several tries; raises _NotFetchedError."""
+        for attempt in range(1, TRIES):
+            try:
+                return self._follow(address)
+            except _NotFetchedError as error:
+                if not error.passing:
+                    raise
+                time.sleep(SECONDS_BETWEEN_TRIES * attempt)
+        return self._follow(address)
 
     def _follow(self, address: str) -> bytes:
         for _ in range(MAXIMUM_REDIRECTS + 1):
@@ -147,7 +164,7 @@ class _Fetcher:
         if secure:
             connection.context = self._context
         # The time-out of the socket alone would let a server send a byte now and then, forever.
-        clock = threading.Timer(SECONDS_A_PHOTO, connection.cut)
+        clock = threading.Timer(self._seconds, connection.cut)
         clock.daemon = True
         clock.start()
         try:
@@ -159,15 +176,15 @@ class _Fetcher:
                 target,
                 headers={
                     "User-Agent": "FashionNet (curate)",
-                    "Accept": "image/*",
+                    "Accept": "*/*",
                     "Accept-Encoding": "identity",
                     "Connection": "close",
                 },
             )
-            answer = _body(connection.getresponse())
+            answer = _body(connection.getresponse(), self._maximum_bytes)
         except (OSError, http.client.HTTPException, ValueError) as error:
             if connection.was_cut:
-                raise _NotFetchedError(_TOO_SLOW) from error
+                raise _NotFetchedError(self._too_slow()) from error
             if isinstance(error, ssl.SSLCertVerificationError):
                 raise _NotFetchedError("its certificate is not valid") from error
             what = str(error) or type(error).__name__
@@ -176,8 +193,11 @@ class _Fetcher:
             clock.cancel()
             connection.close()
         if connection.was_cut:
-            raise _NotFetchedError(_TOO_SLOW)
+            raise _NotFetchedError(self._too_slow())
         return answer
+
+    def _too_slow(self) -> str:
+        return f"not done after {self._seconds:g} s"
 
     def _resolve(self, host: str, port: int) -> str:
         """Return the IP address to connect to, so that what was checked is what is asked."""
@@ -249,7 +269,7 @@ def _split(address: str) -> SplitResult:
     return parts
 
 
-def _body(answer: http.client.HTTPResponse) -> bytes | str:
+def _body(answer: http.client.HTTPResponse, maximum_bytes: int) -> bytes | str:
     if answer.status in _REDIRECTS:
         target = answer.headers.get("Location")
         if not target:
@@ -258,14 +278,14 @@ def _body(answer: http.client.HTTPResponse) -> bytes | str:
     if answer.status != 200:
         passing = answer.status in _PASSING
         raise _NotFetchedError(f"the server says {answer.status}", passing)
-    too_long = _NotFetchedError(f"more than {MAXIMUM_BYTES // 2**20} MiB")
-    if answer.length is not None and answer.length > MAXIMUM_BYTES:
+    too_long = _NotFetchedError(f"more than {maximum_bytes // 2**20} MiB")
+    if answer.length is not None and answer.length > maximum_bytes:
         raise too_long
     parts, size = [], 0
     while part := answer.read1(65_536):
         parts.append(part)
         size += len(part)
-        if size > MAXIMUM_BYTES:
+        if size > maximum_bytes:
             raise too_long
     if answer.length:
         raise _NotFetchedError("the connection broke off", passing=True)
