@@ -38,6 +38,7 @@ from sklearn.preprocessing import StandardScaler
 from fashionnet.curation.curate import Curation, Workplace, curate
 from fashionnet.curation.doubtful import STRENGTH, doubtful_rows, held_out_predictions
 from fashionnet.curation.duplicates import nearest
+from fashionnet.curation.findings import SMALLEST_SIDE
 from fashionnet.curation.looks import look_at
 from fashionnet.curation.pile import read_pile
 from fashionnet.evaluation import wilson_interval
@@ -94,12 +95,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("part", choices=["faults", "labels", "speed"])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--folder", type=Path, help="of the part faults: kept (default: is not)")
     parser.add_argument("--photos", type=int, default=2000, help="originals of the part faults")
     parser.add_argument("--copies", type=int, default=200, help="of each kind")
     parser.add_argument("--counts", type=int, nargs="+", default=[10_000, 100_000])
     arguments = parser.parse_args()
     if arguments.part == "faults":
-        measure_faults(arguments.data, arguments.photos, arguments.copies)
+        with tempfile.TemporaryDirectory() as place:
+            folder = arguments.folder or Path(place) / "pile"
+            measure_faults(arguments.data, folder, arguments.photos, arguments.copies)
     elif arguments.part == "labels":
         measure_labels(arguments.data)
     else:
@@ -109,27 +113,23 @@ def main() -> None:
 # --- Planted faults --------------------------------------------------------------------------
 
 
-def measure_faults(data: Path, count: int, copies: int) -> None:
-    """Plant faults in a temporary folder, curate it, print recall and precision by kind."""
+def measure_faults(data: Path, folder: Path, count: int, copies: int) -> None:
+    """Plant faults in a new folder, curate it, print recall and precision by kind."""
     random = np.random.default_rng(0)
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / "pile"
-        folder.mkdir()
-        originals = _garments_not_trained_on(data)
-        chosen = [originals[row] for row in random.permutation(len(originals))[:count]]
-        for number, photo in enumerate(chosen):
-            shutil.copyfile(photo, folder / f"original-{number}.jpg")
-        planted = _plant(folder, data, chosen, copies, random)
-        pile = read_pile(folder, None, Schema.default())
-        curation = curate(
-            pile,
-            Workplace.of(folder, None),
-            CompiledNetwork.open(),
-            Schema.default(),
-            progress,
-        )
-        _print_unusable(curation, planted)
-        _print_copies(curation, planted)
+    folder.mkdir(parents=True)
+    originals = _garments_not_trained_on(data)
+    chosen = [originals[row] for row in random.permutation(len(originals))[:count]]
+    for number, photo in enumerate(chosen):
+        shutil.copyfile(photo, folder / f"original-{number}.jpg")
+    planted = _plant(folder, data, chosen, copies, random)
+    pile = read_pile(folder, None, Schema.default())
+    network = CompiledNetwork.open()
+    curation = curate(pile, Workplace.of(folder, None), network, Schema.default(), progress)
+    # What was made smaller than the least side on the way is too small as well.
+    small = (curation.looks.sizes > 0).all(axis=1) & (curation.looks.sizes < SMALLEST_SIDE).any(1)
+    planted["too small"] = {pile.names[row] for row in np.flatnonzero(small)}
+    _print_unusable(curation, planted)
+    _print_copies(curation, planted)
 
 
 def _garments_not_trained_on(data: Path) -> list[Path]:
@@ -190,36 +190,51 @@ def _plant(
 
 
 def _print_unusable(curation: Curation, planted: dict[str, set[str]]) -> None:
-    print("\n| finding | planted | recall | precision |\n| --- | --- | --- | --- |")
+    print("\n| finding | planted | recall | precision | what else was found |\n|" + " --- |" * 5)
     for kind in ("unreadable", *SPOILT, "irrelevant"):
         found = {f.photo for f in curation.findings if f.finding == kind}
         right = len(found & planted[kind])
         recall = wilson_interval(right, len(planted[kind]))
         precision = wilson_interval(right, len(found))
-        print(f"| {kind} | {len(planted[kind])} | {recall} | {precision} |")
+        others = Counter(_kind_of(name) for name in found - planted[kind])
+        words = ", ".join(f"{count} {other}" for other, count in others.most_common())
+        print(f"| {kind} | {len(planted[kind])} | {recall} | {precision} | {words} |")
+
+
+def _kind_of(name: str) -> str:
+    return name.split("-")[0].replace("_", " ")
 
 
 def _print_copies(curation: Curation, planted: dict[str, set[str]]) -> None:
     """A copy is found when its original is in its group; a pair that nobody planted is wrong."""
-    group_of = dict(zip(curation.pile.names, curation.groups.tolist(), strict=True))
+    pile = curation.pile
+    group_of = dict(zip(pile.names, curation.groups.tolist(), strict=True))
+    width_of = dict(zip(pile.names, curation.looks.sizes[:, 0].tolist(), strict=True))
     print("\n| copies | planted | recall |\n| --- | --- | --- |")
+    cropped: list[tuple[float, bool]] = []
     for kind in COPIES:
         here = [
             (name, original)
-            for name in planted[kind]
+            for name in sorted(planted[kind])
             if (original := f"original-{name.split('-')[1]}") in group_of
         ]
-        found = sum(group_of[name] == group_of[original] for name, original in here)
-        print(f"| {kind} | {len(here)} | {wilson_interval(found, len(here))} |")
-    sizes = Counter(group_of.values())
+        found = [group_of[name] == group_of[original] for name, original in here]
+        if "cropped" in kind:
+            shares = [width_of[name] / width_of[original] for name, original in here]
+            cropped += zip(shares, found, strict=True)
+        print(f"| {kind} | {len(here)} | {wilson_interval(sum(found), len(here))} |")
+    for least in (0.65, 0.75, 0.85):
+        part = [is_found for share, is_found in cropped if least <= share + 0.005 < least + 0.1]
+        what = f"cropped to {least:.0%} to {least + 0.1:.0%} of each side"
+        print(f"| {what} | {len(part)} | {wilson_interval(sum(part), len(part))} |")
     members: dict[int, set[str]] = {}
     for name, group in group_of.items():
-        if sizes[group] > 1:
-            members.setdefault(group, set()).add(name.split("-")[1])
-    alone = sum(len(numbers) == 1 for numbers in members.values())
-    print(f"\ngroups of one original only: {alone} of {len(members)}; the others join:")
-    for numbers in [numbers for numbers in members.values() if len(numbers) > 1][:40]:
-        print("  " + ", ".join(sorted(numbers)))
+        members.setdefault(group, set()).add(name.split("-")[1])
+    sizes = Counter(group_of.values())
+    groups = [numbers for group, numbers in members.items() if sizes[group] > 1]
+    joined = sorted(sorted(numbers) for numbers in groups if len(numbers) > 1)
+    print(f"\ngroups of one original only: {len(groups) - len(joined)} of {len(groups)}; others:")
+    print("; ".join(" ".join(name.removesuffix(".jpg") for name in numbers) for numbers in joined))
 
 
 # --- Planted label noise ---------------------------------------------------------------------
