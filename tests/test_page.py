@@ -23,7 +23,7 @@ FLAGS = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
-TABS = ("My style", "For me", "Catalogue")
+TABS = ("My style", "For me", "Shift", "Catalogue")
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed here")
@@ -131,7 +131,10 @@ def wait_for_tab(page, tab):
     if tab == "For me":
         titles(page)
         wait_for_pictures(page)
+    if tab == "Shift":
+        page.wait_for_selector("#shift-wall:not([aria-busy]) .card")
     if tab == "Catalogue":
+        page.wait_for_selector("#map-place > *")
         page.wait_for_selector("#holdings .figures")
         page.wait_for_selector("#left-out > *")
 
@@ -215,6 +218,56 @@ def test_filters_weights_and_more_steer_the_wall(visit):
     page.wait_for_selector("#found >> text=120 of 300 items")
     page.locator("#weight-pattern").fill("3")
     page.wait_for_selector("#wall .score >> text=of 6")
+
+
+def shift_titles(page, wanted):
+    """Return the titles of the first ten once the wall says what was wanted."""
+    page.wait_for_selector(f"#shift-found >> text={wanted}")
+    return page.locator("#shift-wall .card h2").all_inner_texts()[:10]
+
+
+def test_the_wall_changes_as_a_photo_is_shifted(visit, pictures):
+    page = visit()
+    open_tab(page, "Shift")
+    # Before a photo is shown it starts from an item.
+    page.wait_for_selector("#shift-wall:not([aria-busy]) .card")
+    page.set_input_files("#shift-drop input[type=file]", WARDROBE[0])
+    before = shift_titles(page, f"most like {WARDROBE[0].name}.")
+    assert page.inner_text("#query h2") == WARDROBE[0].name
+    assert sum("Checkered" in title for title in before) >= 6
+    page.locator("[data-class=floral]").fill("3")
+    floral = shift_titles(page, "more floral")
+    assert sum("Floral" in title for title in floral) >= 6
+    page.screenshot(path=pictures / "shift.png")
+    page.click("#shifting >> text=Start again")
+    assert shift_titles(page, f"most like {WARDROBE[0].name}.") == before
+    page.locator("[data-class=checkered]").fill("-3")
+    less = shift_titles(page, "less checkered")
+    assert sum("Checkered" in title for title in less) <= 2
+    page.click("#shifting summary >> text=gender")
+    page.check("#shifting [data-column=gender] input[value=Women]")
+    until(
+        page,
+        "[...document.querySelectorAll('#shift-wall h2')]"
+        ".every((h) => h.innerText.startsWith('Women'))",
+    )
+
+
+def test_an_item_leads_to_more_of_it_and_to_what_is_similar(visit):
+    page = visit()
+    open_tab(page, "For me")
+    first = page.locator("#wall .card").first
+    titles(page)
+    title, classes = first.locator("h2").inner_text(), first.locator(".reason").inner_text()
+    first.get_by_text("More of this").click()
+    page.wait_for_selector(f"#found >> text=share most features with {title}")
+    assert all(f"{name} 1 of 1" in reasons(page)[0] for name in classes.split(", "))
+    page.click("text=Back to my whole style")
+    page.wait_for_selector("#found >> text=nothing is known of your style")
+    titles(page)
+    first.get_by_text("Similar").click()
+    page.wait_for_selector(f"#shift-found >> text=most like {title}")
+    assert page.inner_text("#query h2") == title
 
 
 def test_an_item_opens_with_all_that_is_known_of_it(visit, pictures):
@@ -316,6 +369,28 @@ def own(tmp_path):
         tmp_path / "shop" / "catalogue.csv", tmp_path / "repository", CompiledNetwork.open()
     )
     return tmp_path
+
+
+def test_the_map_is_drawn_and_opens_what_is_in_its_middle(visit, own, cache, pictures):
+    with serving("--repository", own / "repository", environment=cache) as (_, address):
+        page = visit(at=address)
+        open_tab(page, "Catalogue")
+        page.click("#draw-map")
+        page.wait_for_selector("#map[data-ready]")
+        page.locator("#map").scroll_into_view_if_needed()
+        page.screenshot(path=pictures / "map.png")
+        page.focus("#map > canvas")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("dialog[open] #item-title")
+        page.keyboard.press("Escape")
+        # It is there at once when the tab is opened again, and for the next visit.
+        again = visit(at=address)
+        open_tab(again, "Catalogue")
+        again.wait_for_selector("#map[data-ready]")
+        for each in (page, again):
+            each.goto("about:blank")
+            each.asked.clear()
+            each.failed.clear()
 
 
 def test_added_photos_are_described_though_the_server_is_killed_meanwhile(

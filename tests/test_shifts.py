@@ -82,6 +82,13 @@ def test_a_shift_below_zero_walks_away(items):
     assert towards[STRIPED] > query.embeddings[0][STRIPED] > away[STRIPED]
 
 
+def test_a_photo_that_has_the_class_walks_away_to_the_others_and_keeps_the_rest(items):
+    query = a_photo(items, STRIPED)
+    found = top_codes(items, query, Shift("pattern", "striped", -2))
+    assert (found[:, 0] == STRIPED).mean() <= 0.1
+    assert (found[:, 1:] == query.codes[0, 1:]).mean() >= 0.7
+
+
 def test_a_photo_that_has_the_class_hardly_moves(items):
     query = a_photo(items, STRIPED)
     moved = shifted(query, items.vectors, [Shift("pattern", "striped", 1)])

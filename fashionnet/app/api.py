@@ -1,6 +1,6 @@
-"""The HTTP interface, version 1: describe, profile, recommend, items, pictures."""
+"""The HTTP interface, version 1: describe, profile, recommend, similar, items, map."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
@@ -16,16 +16,13 @@ from fashionnet.app.limits import (
     WAITING_PICTURES,
     WAITING_REQUESTS,
 )
+from fashionnet.app.map import CatalogueMaps
 from fashionnet.app.pictures import Pictures, Size
 from fashionnet.app.queue import WorkQueue
+from fashionnet.app.shown import VERSION, page_bounds, shown_items
+from fashionnet.app.similar import similar
 from fashionnet.app.snapshot import Snapshot
-from fashionnet.app.taste import (
-    classes_of,
-    photos_of,
-    probabilities_of,
-    style_profile,
-    summary,
-)
+from fashionnet.app.taste import photos_of, style_profile, summary
 from fashionnet.app.types import (
     AddedPhoto,
     Addition,
@@ -34,6 +31,8 @@ from fashionnet.app.types import (
     Item,
     ItemPage,
     LeftOutPage,
+    MapItems,
+    MapStatus,
     Photo,
     Problem,
     Profile,
@@ -42,6 +41,8 @@ from fashionnet.app.types import (
     RecommendRequest,
     RepositoryFacts,
     SavedTaste,
+    SimilarItems,
+    SimilarRequest,
     Taste,
 )
 from fashionnet.app.uploads import describe_upload
@@ -49,9 +50,7 @@ from fashionnet.describing import Network
 from fashionnet.errors import RequestError
 from fashionnet.matching import recommend
 from fashionnet.profile import StyleProfile
-from fashionnet.report.content import details_of, title_of
-
-VERSION = "/api/v1"
+from fashionnet.similarity.colours import NAMED_COLOURS
 
 _FILTERS: TypeAdapter[Filters] = TypeAdapter(Filters)
 
@@ -104,6 +103,7 @@ class Service:
         self.snapshot = snapshot
         self.network = network
         self.pictures = Pictures()
+        self.maps = CatalogueMaps()
         self.adder = Adder(snapshot, network, self._show)
         self.describing = WorkQueue(threads, WAITING_PHOTOS)
         self.matching = WorkQueue(threads, WAITING_REQUESTS)
@@ -158,6 +158,11 @@ def make_router(service: Service) -> APIRouter:
         """Recommend items to a taste, best first."""
         return await service.matching.run(_recommend, request, service.snapshot)
 
+    @router.post("/similar", operation_id="similar")
+    async def similar_items(request: SimilarRequest) -> SimilarItems:
+        """Find the items that are most like a photo or an item, after shifts, of a colour."""
+        return await service.matching.run(similar, request, service.snapshot)
+
     @router.get("/items", operation_id="items")
     async def items(
         page: Page = 1,
@@ -173,7 +178,7 @@ def make_router(service: Service) -> APIRouter:
         snapshot = service.snapshot
         if item_id not in snapshot.row_of:
             raise HTTPException(404, "no such item")
-        return _shown(snapshot, [snapshot.row_of[item_id]])[0]
+        return shown_items(snapshot, [snapshot.row_of[item_id]])[0]
 
     @router.get(
         "/pictures/{sha256}",
@@ -189,6 +194,37 @@ def make_router(service: Service) -> APIRouter:
         # The address is made of the photo's content.
         headers = {"cache-control": "private, max-age=31536000, immutable"}
         return Response(made, media_type="image/jpeg", headers=headers)
+
+    @router.get("/map", operation_id="map")
+    async def map_status() -> MapStatus:
+        """Say whether the map of the catalogue is made, or how far it is."""
+        return await service.matching.run(service.maps.status, service.snapshot)
+
+    @router.post("/map", operation_id="make_map")
+    async def make_map() -> MapStatus:
+        """Make the map of the catalogue, in the background, unless it is there."""
+        return await service.matching.run(service.maps.start, service.snapshot)
+
+    @router.get("/map/items", operation_id="map_items", response_model=MapItems)
+    async def map_items() -> Response:
+        """Return the items of the map: places, titles, and what they can be coloured by."""
+        made = await service.matching.run(service.maps.items, service.snapshot)
+        if made is None:
+            raise HTTPException(404, "the map is not made yet: POST /map makes it")
+        return Response(made, media_type="application/json")
+
+    @router.get(
+        "/map/picture",
+        operation_id="map_picture",
+        response_class=Response,
+        responses={200: {"content": {"image/jpeg": {}}}},
+    )
+    async def map_picture() -> Response:
+        """Return the small pictures of the map's items, in rows on one JPEG."""
+        made = await service.matching.run(service.maps.picture, service.snapshot)
+        if made is None:
+            raise HTTPException(404, "the map is not made yet: POST /map makes it")
+        return Response(made, media_type="image/jpeg")
 
     @router.get("/catalogue/left-out", operation_id="left_out")
     async def left_out(page: Page = 1, page_size: PageSize = 60) -> LeftOutPage:
@@ -239,6 +275,7 @@ def _facts(service: Service) -> RepositoryFacts:
         left_out=len(service.adder.left_out()),
         attributes=snapshot.repository.schema.to_mapping(),
         columns=snapshot.filters,
+        colours=list(NAMED_COLOURS),
         model=snapshot.repository.model_fingerprint,
         can_add=not why_not,
         why_not=why_not,
@@ -259,10 +296,7 @@ def _opened(document: Document, snapshot: Snapshot) -> SavedTaste:
 
 
 def _recommend(request: RecommendRequest, snapshot: Snapshot) -> Recommendations:
-    start = (request.page - 1) * request.page_size
-    end = start + request.page_size
-    if end > ITEMS_DEEP:
-        raise RequestError(f"the first {ITEMS_DEEP} items can be paged, not {end}: filter them")
+    start, end = page_bounds(request.page, request.page_size, ITEMS_DEEP)
     profile = style_profile(request, snapshot)
     items = snapshot.select(request.filters)
     # One more than is shown tells whether there are more.
@@ -276,7 +310,7 @@ def _recommend(request: RecommendRequest, snapshot: Snapshot) -> Recommendations
             likeness=round(float(found.likeness[place]), 4),
             reason=found.reason(place),
         )
-        for place, item in enumerate(_shown(snapshot, rows), start)
+        for place, item in enumerate(shown_items(snapshot, rows), start)
     ]
     return Recommendations(
         items=shown,
@@ -295,21 +329,6 @@ def _items(snapshot: Snapshot, filters: str, page: int, page_size: int) -> ItemP
         raise RequestError(f"filters: {error.errors()[0]['msg']}") from None
     start = (page - 1) * page_size
     rows = snapshot.rows_of(chosen.ids[start : start + page_size])
-    return ItemPage(items=_shown(snapshot, rows), total=len(chosen), page=page, page_size=page_size)
-
-
-def _shown(snapshot: Snapshot, rows: Sequence[int]) -> list[Item]:
-    vectors = snapshot.items.vectors
-    metadata = snapshot.metadata(rows)
-    return [
-        Item(
-            id=snapshot.items.ids[row],
-            title=title_of(snapshot.items.ids[row], columns),
-            picture=f"{VERSION}/pictures/{snapshot.items.fingerprints[row]}",
-            classes=classes_of(vectors, row),
-            probabilities=probabilities_of(vectors, row),
-            details=details_of(columns, metadata),
-            metadata=columns,
-        )
-        for row, columns in zip(rows, metadata, strict=True)
-    ]
+    return ItemPage(
+        items=shown_items(snapshot, rows), total=len(chosen), page=page, page_size=page_size
+    )

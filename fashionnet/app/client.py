@@ -52,6 +52,14 @@ class Client:
         """Return a page of items recommended to described photos and `liked_items`."""
         return self._send("/recommend", {"liked": list(liked), **options})
 
+    def similar(self, query: dict[str, Any] | str, **options: object) -> dict[str, Any]:
+        """Return a page of the items that are like a described photo, or an item named by its id.
+
+        `shifts` walk from there: [{"attribute": "pattern", "class_name": "striped"}].
+        """
+        what = {"item": query} if isinstance(query, str) else {"photo": query}
+        return self._send("/similar", {**what, **options})
+
     def items(self, page: int = 1, page_size: int = 60) -> dict[str, Any]:
         """Return a page of all items."""
         return self._ask(f"/items?page={page}&page_size={page_size}")

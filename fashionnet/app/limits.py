@@ -18,6 +18,11 @@ PAGE_SIZE = 200
 ITEMS_DEEP = 1000
 """How far down the recommendations can be paged."""
 
+SIMILAR_DEEP = 480
+"""The same for similar items: the most alike are looked at for colours, not all."""
+
+SHIFTS = 100
+
 WAITING_PHOTOS = 64
 WAITING_REQUESTS = 64
 WAITING_PICTURES = 1000

@@ -8,9 +8,7 @@ from typing import Literal
 
 from fashionnet.app.limits import THUMBNAIL_BYTES
 from fashionnet.app.snapshot import Snapshot
-from fashionnet.locations import location
 from fashionnet.report.pictures import thumbnail
-from fashionnet.samples.shipped import drawn_photo
 
 Size = Literal["small", "large"]
 SIDES: dict[Size, int] = {"small": 320, "large": 960}
@@ -28,7 +26,6 @@ class Pictures:
         self._kept: OrderedDict[tuple[str, Size], bytes] = OrderedDict()
         self._in_work: dict[tuple[str, Size], Future[bytes]] = {}
         self._lock = Lock()
-        self._drawing = Lock()
 
     def get(self, snapshot: Snapshot, sha256: str, size: Size) -> bytes | None:
         """Return a picture; None where the repository has no such photo."""
@@ -59,12 +56,8 @@ class Pictures:
                 del self._in_work[key]
 
     def _make(self, snapshot: Snapshot, row: int, size: Size) -> bytes:
-        photo = location(snapshot.items.photos[row])
-        if snapshot.is_sample:
-            with self._drawing:
-                photo = drawn_photo(snapshot.items, row)
         file = io.BytesIO()
-        thumbnail(photo, SIDES[size]).save(file, "JPEG", quality=84, optimize=True)
+        thumbnail(snapshot.photo(row), SIDES[size]).save(file, "JPEG", quality=84, optimize=True)
         return file.getvalue()
 
     def _keep(self, key: tuple[str, Size], picture: bytes) -> None:

@@ -20,9 +20,10 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from fashionnet.app.api import VERSION, Service, make_router
+from fashionnet.app.api import Service, make_router
 from fashionnet.app.queue import QueueFullError
 from fashionnet.app.safety import Gate
+from fashionnet.app.shown import VERSION
 from fashionnet.app.snapshot import Snapshot
 from fashionnet.describing import Network
 from fashionnet.errors import RequestError
@@ -55,7 +56,9 @@ def make_app(service: Service) -> FastAPI:
         lifespan=lifespan,
     )
     app.include_router(make_router(service))
-    app.mount("/", StaticFiles(packages=[("fashionnet.app", "page")], html=True))
+    packages: list[str | tuple[str, str]]
+    packages = [("fashionnet.app", "page"), ("fashionnet.similarity", "page")]
+    app.mount("/", StaticFiles(packages=packages, html=True))
 
     @app.exception_handler(StarletteHTTPException)
     async def refused(_: Request, error: StarletteHTTPException) -> JSONResponse:

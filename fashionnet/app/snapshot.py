@@ -11,10 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from fashionnet.app.samples import SamplePictures
 from fashionnet.app.types import ChoiceFilter, Column, ColumnValue, Filter, Kind, RangeFilter
 from fashionnet.errors import RequestError
+from fashionnet.locations import Location, location
 from fashionnet.repository.store import Description, Items, ItemTable, Repository
 from fashionnet.samples.shipped import SAMPLE_REPOSITORY
+from fashionnet.similarity.shifts import class_places
 
 CHOICES = 80
 """A column of more different values than this is searched, not chosen from."""
@@ -32,6 +35,7 @@ class Snapshot:
         columns: N rows of the attributes and of the catalogue's own columns.
         row_of: the row of each id.
         row_of_picture: a row of each photo's SHA-256.
+        samples: what draws the pictures of the sample catalogue; None for any other.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,6 +43,7 @@ class Snapshot:
         self.repository = Repository.open(path)
         self.is_sample = path.resolve() == SAMPLE_REPOSITORY.resolve()
         self.items = self.repository.items()
+        self.samples = SamplePictures(self.items) if self.is_sample else None
         self.columns = _columns(path, self.items)
         self.row_of = {name: row for row, name in enumerate(self.items.ids)}
         self.row_of_picture = {str(sha256): r for r, sha256 in enumerate(self.items.fingerprints)}
@@ -77,6 +82,15 @@ class Snapshot:
                 while len(self._selections) > _KEPT_SELECTIONS:
                     del self._selections[next(iter(self._selections))]
         return known
+
+    @cached_property
+    def class_places(self) -> NDArray[np.float64]:
+        """Where shifts walk to: float64 (C, E)."""
+        return class_places(self.items.vectors)
+
+    def photo(self, row: int) -> Location:
+        """Return where an item's photo is; one of the sample catalogue's is drawn first."""
+        return location(self.items.photos[row]) if self.samples is None else self.samples.path(row)
 
     @cached_property
     def filters(self) -> list[Column]:

@@ -91,7 +91,7 @@ def _together(
     """Return photos and items as one part of a profile; None where there are neither."""
     parts = []
     if photos:
-        parts.append(_described(photos, snapshot, what))
+        parts.append(described(photos, snapshot, what))
     if ids:
         rows = snapshot.rows_of(ids)
         sha256s = tuple(str(snapshot.items.fingerprints[row]) for row in rows)
@@ -105,7 +105,8 @@ def _together(
     )
 
 
-def _described(photos: Sequence[Photo], snapshot: Snapshot, what: str) -> ProfilePhotos:
+def described(photos: Sequence[Photo], snapshot: Snapshot, what: str) -> ProfilePhotos:
+    """Return photos as a part of a profile, corrections made; RequestError, naming `what`."""
     repository = snapshot.repository
     rows = []
     for photo in photos:

@@ -1,8 +1,8 @@
 """What goes over HTTP: the types of requests and answers, with examples."""
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from fashionnet.app.limits import (
     FILTERS,
@@ -10,9 +10,12 @@ from fashionnet.app.limits import (
     ITEMS_IN_A_TASTE,
     PAGE_SIZE,
     PHOTOS_IN_A_TASTE,
+    SHIFTS,
+    SIMILAR_DEEP,
     TEXT,
     VALUES_IN_A_FILTER,
 )
+from fashionnet.similarity.shifts import DEFAULT_STRENGTH
 
 Text: TypeAlias = Annotated[str, Field(max_length=TEXT)]
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=TEXT)]
@@ -52,7 +55,7 @@ class Taste(Strict):
 
     liked: list[Photo] = Field([], max_length=PHOTOS_IN_A_TASTE)
     disliked: list[Photo] = Field([], max_length=PHOTOS_IN_A_TASTE)
-    liked_items: list[Name] = Field([], max_length=ITEMS_IN_A_TASTE, examples=[["sample_00007"]])
+    liked_items: list[Name] = Field([], max_length=ITEMS_IN_A_TASTE, examples=[["sample_0_00007"]])
     disliked_items: list[Name] = Field([], max_length=ITEMS_IN_A_TASTE, examples=[[]])
 
 
@@ -97,6 +100,34 @@ class RecommendRequest(Taste):
     page_size: int = Field(60, ge=1, le=PAGE_SIZE)
 
 
+class ShiftStep(Strict):
+    """A walk towards a class of an attribute, or towards a colour; below 0 away from it."""
+
+    attribute: Name = Field(examples=["pattern"], description="or colour")
+    class_name: Name = Field(examples=["striped"])
+    strength: Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)] = DEFAULT_STRENGTH
+
+
+class SimilarRequest(Strict):
+    """What to search for: a described photo or the id of an item, which is then left out itself."""
+
+    photo: Photo | None = Field(None, examples=[None])
+    item: Name | None = Field(None, examples=["sample_0_00007"])
+    shifts: list[ShiftStep] = Field([], max_length=SHIFTS)
+    colour: Name | None = Field(
+        None, examples=[None], description="only items whose garment is mostly of this colour"
+    )
+    filters: Filters = Field([], examples=[[{"column": "pattern", "any_of": ["striped"]}]])
+    page: int = Field(1, ge=1, le=SIMILAR_DEEP)
+    page_size: int = Field(60, ge=1, le=PAGE_SIZE)
+
+    @model_validator(mode="after")
+    def _one_query(self) -> Self:
+        if (self.photo is None) == (self.item is None):
+            raise ValueError("give a photo or an item, one of them")
+        return self
+
+
 class Item(BaseModel):
     """An item of the repository."""
 
@@ -118,6 +149,15 @@ class RecommendedItem(Item):
     reason: str
 
 
+class SimilarItem(Item):
+    """An item that is like the query."""
+
+    rank: int
+    score: float = Field(description="cosine with what the shifts lead to, and gains by colour")
+    likeness: float = Field(description="cosine with the photo or item itself")
+    reason: str = Field(description="the classes that both have")
+
+
 class ItemPage(BaseModel):
     """Some items of all that there are."""
 
@@ -136,6 +176,17 @@ class Recommendations(BaseModel):
     page_size: int
     has_more: bool
     best_score: float = Field(description="of an item that matches every photo in everything")
+
+
+class SimilarItems(BaseModel):
+    """Similar items, the most alike first."""
+
+    items: list[SimilarItem]
+    total: int = Field(description="items that meet the filters")
+    page: int
+    page_size: int
+    has_more: bool
+    note: str = Field("", description="what the result leaves open, where it does")
 
 
 class ClassShare(BaseModel):
@@ -197,6 +248,7 @@ class RepositoryFacts(BaseModel):
     left_out: int = Field(description="photos and rows that did not become items")
     attributes: dict[str, list[str]]
     columns: list[Column]
+    colours: list[str] = Field(description="of garments, as `similar` takes them")
     model: str
     can_add: bool
     why_not: str = Field(description="why no photo can be added, where none can")
@@ -234,6 +286,39 @@ class AddedPhoto(BaseModel):
     """A photo that was put into the catalogue's folder, to be described."""
 
     photo: str = Field(description="its path below the catalogue's folder")
+
+
+class MapStatus(BaseModel):
+    """How far the map of the catalogue is."""
+
+    state: Literal["absent", "working", "done", "failed"]
+    step: str = Field(description="what is being done, or what went wrong")
+    done: int
+    total: int
+
+
+class MapColumn(BaseModel):
+    """What the items on the map can be coloured by."""
+
+    name: str
+    names: list[str] = Field(description="its most frequent values")
+    colours: list[str] = Field(description="a colour for each of them")
+    codes: list[int] = Field(description="for each item the index of its value, -1 for others")
+
+
+class MapItems(BaseModel):
+    """The map of the catalogue: items that look alike lie close."""
+
+    summary: str
+    ids: list[str]
+    titles: list[str]
+    x: list[float] = Field(description="from 0 to 1, to the right")
+    y: list[float] = Field(description="from 0 to 1, down")
+    columns: list[MapColumn]
+    other_colour: str
+    atlas: str = Field(description="where the small pictures are, in rows on one JPEG")
+    side: int = Field(description="of a small picture, in pixels")
+    per_row: int
 
 
 class Problem(BaseModel):

@@ -3,15 +3,9 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from fashionnet.errors import RequestError
 from fashionnet.locations import location
 from fashionnet.samples.shipped import SAMPLE_REPOSITORY, with_drawn_photos
-
-if TYPE_CHECKING:
-    from fashionnet.repository.store import Items, Repository
-    from fashionnet.similarity.map import MapColumn
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"fashionnet: {arguments.repository} holds no relevant item{met}", file=sys.stderr)
         return 1
     rows = maps.every_nth(len(items))
-    columns, titles = _columns(repository, items, rows.tolist(), arguments.colour_by)
+    metadata = repository.metadata([items.ids[row] for row in rows])
+    columns, titles = maps.columns_and_titles(items, rows.tolist(), metadata, arguments.colour_by)
     if arguments.repository.resolve() == SAMPLE_REPOSITORY.resolve():
         items = with_drawn_photos(items, rows.tolist())
     shown = maps.CatalogueMap(
@@ -71,28 +66,3 @@ def run(arguments: argparse.Namespace) -> int:
         maps.write_map(shown, arguments.output, advance)
     print(f"written: {arguments.output}")
     return 0
-
-
-def _columns(
-    repository: "Repository", items: "Items", rows: list[int], first: str | None
-) -> "tuple[list[MapColumn], list[str]]":
-    """Return the columns to colour by, the one that was asked for first, and the items' titles."""
-    from fashionnet.report.content import title_of
-    from fashionnet.similarity.map import MapColumn
-
-    metadata = repository.metadata([items.ids[row] for row in rows])
-    values: dict[str, list[object]] = {}
-    for place, attribute in enumerate(repository.schema):
-        codes = items.vectors.codes[rows, place]
-        values[attribute.name] = [attribute.classes[code] for code in codes]
-    for name in metadata[0]:
-        values.setdefault(name, [row[name] for row in metadata])
-    if first is not None and first not in values:
-        raise RequestError(
-            f"--colour-by {first}: no such column; this repository has {', '.join(values)}"
-        )
-    order = sorted(values, key=lambda name: name != first)
-    titles = [
-        title_of(items.ids[row], columns) for row, columns in zip(rows, metadata, strict=True)
-    ]
-    return [MapColumn.of(name, values[name]) for name in order], titles

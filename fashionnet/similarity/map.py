@@ -9,12 +9,13 @@ little.
 import base64
 import io
 import json
+import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +24,12 @@ from PIL import ImageDraw, ImageFont
 
 from fashionnet.errors import RequestError
 from fashionnet.locations import Location
-from fashionnet.report.content import counted
+from fashionnet.report.content import counted, title_of
 from fashionnet.report.pictures import thumbnail
 from fashionnet.text import plain
+
+if TYPE_CHECKING:
+    from fashionnet.repository.store import Items
 
 MAXIMUM_ITEMS = 20_000
 """More pictures than these no browser holds in one page; a map of more shows every n-th item."""
@@ -95,6 +99,7 @@ def lay_out(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return float32 (N, 2) in the unit square, from embeddings (N, E); the same in every run."""
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
 
     count = len(embeddings)
     components = min(_COMPONENTS, *embeddings.shape)
@@ -104,7 +109,10 @@ def lay_out(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
         # Items of one and the same picture leave the first principal components without spread.
         start = points[:, :2] / max(float(points[:, 0].std()), 1e-12) * 1e-4
         start = np.pad(start, ((0, 0), (0, 2 - start.shape[1])))
-        points = TSNE(perplexity=perplexity, init=start, random_state=0).fit_transform(points)
+        # Its threads wait for each other without rest: on a machine that has other work to do
+        # they need a core less than there are.
+        with threadpool_limits(max(1, (os.cpu_count() or 1) - 1), user_api="openmp"):
+            points = TSNE(perplexity=perplexity, init=start, random_state=0).fit_transform(points)
     points = np.pad(points[:, :2], ((0, 0), (0, max(0, 2 - points.shape[1]))))
     low, spread = points.min(axis=0), np.ptp(points, axis=0).max()
     middle = (1 - np.ptp(points, axis=0) / max(spread, 1e-12)) / 2
@@ -139,9 +147,36 @@ def require_map_output(path: Path) -> None:
         raise RequestError(f"{path}: no folder {path.parent} to write to, make it first")
 
 
-def _page(shown: CatalogueMap, advance: Callable[[int], None]) -> bytes:
-    per_row = int(np.ceil(np.sqrt(len(shown.ids))))
-    document: dict[str, Any] = {
+def columns_and_titles(
+    items: "Items",
+    rows: Sequence[int],
+    metadata: Sequence[Mapping[str, Any]],
+    first: str | None = None,
+) -> tuple[list[MapColumn], list[str]]:
+    """Return what items of some rows can be coloured by, `first` before the others, and titles.
+
+    `metadata` holds the catalogue's columns for each row. RequestError where none is `first`.
+    """
+    values: dict[str, list[object]] = {}
+    for place, attribute in enumerate(items.vectors.schema):
+        codes = items.vectors.codes[rows, place]
+        values[attribute.name] = [attribute.classes[code] for code in codes]
+    for name in metadata[0]:
+        values.setdefault(name, [row[name] for row in metadata])
+    if first is not None and first not in values:
+        raise RequestError(
+            f"--colour-by {first}: no such column; this repository has {', '.join(values)}"
+        )
+    order = sorted(values, key=lambda name: name != first)
+    titles = [
+        title_of(items.ids[row], columns) for row, columns in zip(rows, metadata, strict=True)
+    ]
+    return [MapColumn.of(name, values[name]) for name in order], titles
+
+
+def document(shown: CatalogueMap) -> dict[str, Any]:
+    """Return what the map's script draws, but for `atlas`: where the picture of that name is."""
+    return {
         "summary": shown.summary,
         "ids": [plain(name) for name in shown.ids],
         "titles": [plain(title) for title in shown.titles],
@@ -152,32 +187,47 @@ def _page(shown: CatalogueMap, advance: Callable[[int], None]) -> bytes:
                 "name": plain(column.name),
                 "names": column.names,
                 "codes": column.codes,
-                "colours": _COLOURS[: len(column.names)],
+                "colours": list(_COLOURS[: len(column.names)]),
             }
             for column in shown.columns
         ],
-        "otherColour": _OTHERS,
+        "other_colour": _OTHERS,
         "side": _SIDE,
-        "perRow": per_row,
-        "atlas": _atlas(shown.photos, per_row, advance),
+        "per_row": _per_row(len(shown.ids)),
     }
-    # What a browser could take for the end of the script is spelt as JSON can spell it too.
-    text = json.dumps(document, ensure_ascii=True).replace("<", "\\u003c")
-    template = files("fashionnet.similarity").joinpath("map.html").read_text("utf-8")
-    return template.replace("@DATA@", text).encode()
 
 
-def _atlas(photos: Sequence[Location], per_row: int, advance: Callable[[int], None]) -> str:
-    """Return all pictures side by side in one JPEG, as a data URI."""
-    rows = -(-len(photos) // per_row)
-    atlas = pillow.new("RGB", (per_row * _SIDE, rows * _SIDE), "white")
+def atlas(photos: Iterable[Location], count: int, advance: Callable[[int], None]) -> bytes:
+    """Return small pictures of `count` photos side by side in one JPEG.
+
+    `advance` is called with 1 for each of them.
+    """
+    per_row = _per_row(count)
+    rows = -(-count // per_row)
+    sheet = pillow.new("RGB", (per_row * _SIDE, rows * _SIDE), "white")
     for number, photo in enumerate(photos):
         row, column = divmod(number, per_row)
-        atlas.paste(_square(photo, _SIDE), (column * _SIDE, row * _SIDE))
+        sheet.paste(_square(photo, _SIDE), (column * _SIDE, row * _SIDE))
         advance(1)
     file = io.BytesIO()
-    atlas.save(file, "JPEG", quality=72, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+    sheet.save(file, "JPEG", quality=72, optimize=True)
+    return file.getvalue()
+
+
+def _per_row(count: int) -> int:
+    return int(np.ceil(np.sqrt(count)))
+
+
+def _page(shown: CatalogueMap, advance: Callable[[int], None]) -> bytes:
+    pictures = base64.b64encode(atlas(shown.photos, len(shown.ids), advance)).decode("ascii")
+    data = {**document(shown), "atlas": f"data:image/jpeg;base64,{pictures}"}
+    # What a browser could take for the end of the script is spelt as JSON can spell it too.
+    text = json.dumps(data, ensure_ascii=True).replace("<", "\\u003c")
+    own = files("fashionnet.similarity")
+    page = own.joinpath("map.html").read_text("utf-8")
+    for place, name in (("@STYLE@", "map.css"), ("@SCRIPT@", "map.js")):
+        page = page.replace(place, own.joinpath("page", name).read_text("utf-8"))
+    return page.replace("@DATA@", text).encode()
 
 
 def _square(photo: Location, side: int) -> pillow.Image:

@@ -10,6 +10,7 @@ from fashionnet.report.content import Report, ShownPhoto, in_words, shown_items
 from fashionnet.similarity.neighbours import Similar
 from fashionnet.similarity.shifts import Shift
 from fashionnet.text import plain
+from fashionnet.vectors import FashionVectors
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,24 +74,33 @@ def assemble(
 
     `metadata` holds the catalogue's columns for each similar item, in their order.
     """
-    classes = query.vectors.classes(0)
+    return SimilarReport(
+        schema=query.vectors.schema,
+        items=shown_items(
+            similar.items,
+            similar.rows,
+            similar.scores,
+            similar.likeness,
+            reasons(query.vectors, similar),
+            metadata,
+        ),
+        item_count=similar.compared,
+        best_score=1.0,
+        where=where,
+        query=ShownPhoto(query.names[0], photo, query.vectors.classes(0)),
+        shifts=shifts,
+        colour=colour,
+    )
+
+
+def reasons(query: FashionVectors, similar: Similar) -> list[str]:
+    """Return for each similar item the classes that it shares with the photo, row 0 of `query`."""
+    classes = query.classes(0)
     found = similar.items.vectors
-    reasons = [
+    return [
         ", ".join(
             name for name, own in zip(found.classes(row), classes, strict=True) if name == own
         )
         or "no shared feature"
         for row in similar.rows
     ]
-    return SimilarReport(
-        schema=query.vectors.schema,
-        items=shown_items(
-            similar.items, similar.rows, similar.scores, similar.likeness, reasons, metadata
-        ),
-        item_count=similar.compared,
-        best_score=1.0,
-        where=where,
-        query=ShownPhoto(query.names[0], photo, classes),
-        shifts=shifts,
-        colour=colour,
-    )

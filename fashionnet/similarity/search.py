@@ -3,6 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fashionnet.errors import RequestError
 from fashionnet.similarity.by_colour import COLOUR_CANDIDATES, of_colour, shift_colours
 from fashionnet.similarity.colours import COLOUR, colour_named
@@ -23,6 +26,7 @@ def search(
     colour: str | None = None,
     leave_out: str | None = None,
     advance: Callable[[int], None] = lambda count: None,
+    places: NDArray[np.float64] | None = None,
 ) -> Similar:
     """Return the `top` items that are most like one photo; fewer where there are not so many.
 
@@ -35,6 +39,7 @@ def search(
         colour: only items whose garment is mostly of this colour, as `NAMED_COLOURS` spells it.
         leave_out: the id of an item that is not to be among them, such as the query itself.
         advance: called with 1 for each photo whose colours were read.
+        places: float64 (C, E), the `class_places` of `items`, computed here where not given.
 
     Raises RequestError for what `shifted` and `most_similar` refuse.
     """
@@ -47,7 +52,7 @@ def search(
         count = max(top, len(searched))
     elif colours:
         count = max(top, COLOUR_CANDIDATES)
-    sought = shifted(query, items.vectors, steps)
+    sought = shifted(query, items.vectors, steps, places)
     similar = most_similar(searched, query.embeddings[0], count, leave_out, sought)
     if colours:
         candidates = min(len(similar), max(top, COLOUR_CANDIDATES))

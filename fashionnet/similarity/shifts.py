@@ -11,6 +11,13 @@ brought back to unit length: away from the photo's own class, towards the other.
 mean way between the two; more brings items that have the class more surely and resemble the photo
 less. A photo that has the class already hardly moves.
 
+A strength below 0 walks away from the class, to the others of its attribute:
+
+    q + s (W_c - Σ_k≠c r_k W_k)
+
+where r_k is p_k + 0.01, brought to sum to one: towards the classes that the photo might be as
+well, or in equal parts towards all where the network has no doubt.
+
 benchmarks/similarity.py compares this with the difference of class means and with the normal of a
 linear classifier (docs/similarity.md has the figures): up to strength 2 it keeps the photo's other
 attributes as well as the normal does and better than the means do, and needs no labels.
@@ -32,6 +39,7 @@ DEFAULT_STRENGTH = 1.5
 MAXIMUM_STRENGTH = 10.0
 
 _RIDGE = 1e-6
+_DOUBT = 0.01
 
 
 @dataclass(frozen=True)
@@ -96,12 +104,16 @@ def class_places(vectors: FashionVectors) -> NDArray[np.float64]:
 
 
 def shifted(
-    query: FashionVectors, items: FashionVectors, shifts: Sequence[Shift]
+    query: FashionVectors,
+    items: FashionVectors,
+    shifts: Sequence[Shift],
+    places: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float32]:
     """Return float32 (E,): the embedding of one photo after shifts, of unit length.
 
-    `items` are those of the repository, which say where the classes lie. Raises RequestError for
-    a class that none of them has.
+    `items` are those of the repository, which say where the classes lie; `places` are their
+    `class_places`, for who keeps them from one query to the next. Raises RequestError for a class
+    that none of them has.
     """
     if not shifts:
         return query.embeddings[0]
@@ -110,10 +122,10 @@ def shifted(
         column = items.schema.names.index(shift.attribute)
         if not (items.codes[:, column] == code).any():
             raise RequestError(
-                f"--shift {shift}: no item of the repository is {shift.class_name}: there is "
-                "nothing to walk towards"
+                f"{shift}: no item of the repository is {shift.class_name}: there is nothing to "
+                "walk towards"
             )
-    return walked(query, class_places(items), shifts)
+    return walked(query, class_places(items) if places is None else places, shifts)
 
 
 def walked(
@@ -123,10 +135,19 @@ def walked(
     embedding = query.embeddings[0].astype(np.float64)
     for shift in shifts:
         part = query.schema.slices[shift.attribute]
-        own = query.probabilities[0, part].astype(np.float64) @ places[part]
+        shares = query.probabilities[0, part].astype(np.float64)
         code = query.schema[shift.attribute].code(shift.class_name)
-        embedding += shift.strength * (places[part][code] - own)
+        if shift.strength < 0:
+            shares = _of_others(shares, code)
+        embedding += shift.strength * (places[part][code] - shares @ places[part])
     length = np.linalg.norm(embedding)
     if not length > 0:
         raise RequestError("these shifts cancel the photo out: use smaller strengths")
     return (embedding / length).astype(np.float32)
+
+
+def _of_others(shares: NDArray[np.float64], code: int) -> NDArray[np.float64]:
+    """Return how an attribute's other classes share what one of them is to lose."""
+    others = shares + _DOUBT
+    others[code] = 0
+    return others / max(others.sum(), _DOUBT)

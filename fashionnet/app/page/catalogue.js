@@ -3,6 +3,7 @@
 import { counted, element, percent, styled } from "./build.js";
 import { fillDropPlace } from "./choosing.js";
 import { ask, sendPhoto } from "./interface.js";
+import { showCatalogueMap } from "./mapped.js";
 import { state } from "./state.js";
 
 const LEFT_OUT_PAGE = 50;
@@ -25,6 +26,7 @@ export async function catalogueIsShown(isShown) {
     showAdding();
     follow().catch((error) => say(error.message));
   }
+  showCatalogueMap(say);
   await showHoldings();
   await showLeftOut();
 }
@@ -170,6 +172,7 @@ async function follow() {
     await new Promise((done) => setTimeout(done, BETWEEN_LOOKS));
   }
   if (wasWorking) {
+    showCatalogueMap(say);
     await showHoldings();
     await showLeftOut();
     factsChanged();

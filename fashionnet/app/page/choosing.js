@@ -18,12 +18,12 @@ function isPhoto(file) {
   return SUFFIX.test(file.name) || TYPES.split(",").includes(file.type);
 }
 
-export function fillDropPlace(place, what, take) {
+export function fillDropPlace(place, what, take, { many = true } = {}) {
   const onPhone = window.matchMedia("(pointer: coarse)").matches;
   place.append(element("p", {}, onPhone ? `Add ${what}:` : `Drop ${what} here, or`));
-  place.append(picker("Choose photos", {}, take));
+  place.append(picker(many ? "Choose photos" : "Choose a photo", { multiple: many }, take));
   if (onPhone) place.append(picker("Take a photo", { capture: "environment", multiple: false }, take));
-  else place.append(picker("Choose a folder", { webkitdirectory: true }, take));
+  else if (many) place.append(picker("Choose a folder", { webkitdirectory: true }, take));
   place.addEventListener("dragover", (event) => {
     event.preventDefault();
     place.classList.add("over");

@@ -1,13 +1,15 @@
 // The page: which tab is shown, and what went wrong.
 
 import { counted } from "./build.js";
+import { openCards } from "./cards.js";
 import { catalogueIsShown, openCatalogue } from "./catalogue.js";
 import { ask } from "./interface.js";
+import { openShift, shiftIsShown } from "./shift.js";
 import { state } from "./state.js";
 import { openStyle } from "./style.js";
 import { openWall, wallIsShown, wallIsStale } from "./wall.js";
 
-const TABS = ["my-style", "for-me", "catalogue"];
+const TABS = ["my-style", "for-me", "shift", "catalogue"];
 
 function say(message) {
   const trouble = document.getElementById("trouble");
@@ -21,12 +23,17 @@ function showTab() {
   for (const tab of TABS) {
     document.getElementById(tab).hidden = tab !== name;
     const link = document.querySelector(`nav a[href="#${tab}"]`);
-    if (tab === name) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    if (tab !== name) link.removeAttribute("aria-current");
+    else {
+      link.setAttribute("aria-current", "page");
+      // On a phone the tabs are wider than the window.
+      link.scrollIntoView({ block: "nearest", inline: "nearest" });
+    }
   }
   document.title = `${document.querySelector(`#${name} h1`).textContent} · FashionNet`;
   window.scrollTo(0, 0);
   wallIsShown(name === "for-me");
+  shiftIsShown(name === "shift");
   catalogueIsShown(name === "catalogue");
 }
 
@@ -45,8 +52,10 @@ async function start() {
     return;
   }
   showSource();
+  openCards();
   openStyle(say);
   openWall(say);
+  openShift(say);
   openCatalogue(say, () => {
     showSource();
     wallIsStale();

@@ -8,16 +8,21 @@ export const state = {
   // Items by id.
   likedItems: new Map(),
   dislikedItems: new Map(),
+  // The item that the wall shows more of, in the place of the whole taste.
+  moreOf: null,
+  // What Shift starts from: { title, picture, classes } and either item, its id, or photo.
+  query: null,
 };
 
-const listeners = [];
+const tasteListeners = [];
+const queryListeners = [];
 
 export function whenTasteChanges(listener) {
-  listeners.push(listener);
+  tasteListeners.push(listener);
 }
 
 export function tasteChanged() {
-  for (const listener of listeners) listener();
+  for (const listener of tasteListeners) listener();
 }
 
 function photosOf(tray) {
@@ -37,6 +42,15 @@ export function likesAnything() {
   return photosOf("liked").length + state.likedItems.size > 0;
 }
 
+// The taste that the wall answers to.
+export function tasteOfWall() {
+  return state.moreOf ? { ...taste(), liked: [], liked_items: [state.moreOf.id] } : taste();
+}
+
+export function knowsTaste() {
+  return state.moreOf !== null || likesAnything();
+}
+
 export function judge(item, opinion) {
   const wanted = { like: state.likedItems, dislike: state.dislikedItems }[opinion];
   const other = wanted === state.likedItems ? state.dislikedItems : state.likedItems;
@@ -44,4 +58,30 @@ export function judge(item, opinion) {
   if (wanted.has(item.id)) wanted.delete(item.id);
   else wanted.set(item.id, item);
   tasteChanged();
+}
+
+export function moreOf(item) {
+  state.moreOf = item;
+  tasteChanged();
+  location.hash = "#for-me";
+  window.scrollTo(0, 0);
+}
+
+export function whenQueryChanges(listener) {
+  queryListeners.push(listener);
+}
+
+export function setQuery(query) {
+  state.query = query;
+  for (const listener of queryListeners) listener();
+}
+
+export function queryOfItem(item) {
+  return { title: item.title, picture: item.picture, classes: item.classes, item: item.id };
+}
+
+export function similarTo(item) {
+  setQuery(queryOfItem(item));
+  location.hash = "#shift";
+  window.scrollTo(0, 0);
 }

@@ -5,7 +5,7 @@ import { element, styled, words } from "./build.js";
 const SHOWN_AT_FIRST = 8;
 
 export function fillSteering(form, facts, changed) {
-  form.append(...weights(facts), ...choices(), ...facts.columns.map(filter));
+  form.append(...weights(facts), ...choices(), ...filterFields(facts));
   form.append(element("button", { type: "reset" }, "Start again"));
   let timer;
   const soon = () => {
@@ -30,24 +30,42 @@ export function steering(form) {
     weights: weightOf,
     diversity: Number(form.elements["steer-diversity"].value),
     scoring: form.elements["steer-scoring"].value,
-    filters: [...form.querySelectorAll("[data-filter]")].map(wanted).filter(Boolean),
+    filters: wantedFilters(form),
   };
 }
 
-function slider(name, label, properties) {
+export function filterFields(facts) {
+  const fields = facts.columns.map(filter);
+  if (facts.columns.every(({ name }) => name in facts.attributes)) {
+    const hint = "This repository holds no columns of the catalogue to filter by. They come with --metadata: python build_repository.py --catalogue PHOTOS --metadata items.csv --repository REPO";
+    fields.push(element("p", { className: "soft hint" }, hint));
+  }
+  return fields;
+}
+
+export function wantedFilters(form) {
+  return [...form.querySelectorAll("[data-filter]")].map(wanted).filter(Boolean);
+}
+
+// `inWords` says what a value of the slider means.
+export function slider(name, label, properties, inWords = String) {
   const output = element("output", {});
   const input = element("input", { type: "range", name, id: name, ...properties });
   input.defaultValue = properties.value;
-  const show = () => { output.textContent = input.value; };
+  const show = () => {
+    output.textContent = inWords(input.value);
+    input.setAttribute("aria-valuetext", inWords(input.value));
+  };
   input.addEventListener("input", show);
+  input.addEventListener("reset", show);
   show();
   return element("div", { className: "slider" }, element("label", { htmlFor: name }, label), output, input);
 }
 
-function showAsIs(form) {
+export function showAsIs(form) {
   for (const count of form.querySelectorAll(".count")) count.textContent = "";
   for (const input of form.querySelectorAll("input[type=range]")) {
-    input.parentElement.querySelector("output").textContent = input.value;
+    input.dispatchEvent(new Event("reset"));
   }
 }
 

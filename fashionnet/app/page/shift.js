@@ -1,0 +1,247 @@
+// Shift: start from a photo or an item, and walk from there towards classes and colours.
+
+import { counted, element, number } from "./build.js";
+import { card, scoreLine } from "./cards.js";
+import { fillDropPlace } from "./choosing.js";
+import { ask, send, sendPhoto } from "./interface.js";
+import { PAGE_SIZE, pagedWall } from "./paging.js";
+import { queryOfItem, setQuery, state, whenQueryChanges, whenTasteChanges } from "./state.js";
+import { filterFields, showAsIs, slider, wantedFilters } from "./steering.js";
+
+const FARTHEST = 3;
+const DEEPEST = 480;
+const SUGGESTED = 10;
+
+const form = document.getElementById("shifting");
+const onPhone = window.matchMedia("(max-width: 760px)").matches;
+const panel = document.querySelector("#shift .steered");
+
+let say;
+let load;
+let shown = false;
+let stale = false;
+let suggested = [];
+const ownPhotos = [];
+
+export function openShift(complain) {
+  say = complain;
+  load = pagedWall({
+    wall: document.getElementById("shift-wall"),
+    found: document.getElementById("shift-found"),
+    more: document.getElementById("shift-more"),
+    deepest: DEEPEST,
+    fetchPage: (page, signal) => send("/similar", { ...request(), page, page_size: PAGE_SIZE }, signal),
+    cardOf,
+    summary,
+    say,
+  });
+  fillDropPlace(document.getElementById("shift-drop"), "a photo", takePhoto, { many: false });
+  fillForm();
+  whenTasteChanges(showStarts);
+  whenQueryChanges(() => {
+    stale = true;
+    showQuery();
+    showStarts();
+    if (shown) refresh();
+  });
+}
+
+export async function shiftIsShown(isShown) {
+  shown = isShown;
+  if (!shown) return;
+  if (stale) refresh();
+  if (!suggested.length) {
+    try {
+      suggested = (await ask(`/items?page_size=${SUGGESTED}`)).items;
+    } catch (error) {
+      say(error.message);
+    }
+  }
+  showStarts();
+  if (state.query === null) {
+    const first = yours()[0] ?? suggested.map(queryOfItem)[0];
+    if (first) setQuery(first);
+  }
+}
+
+function refresh() {
+  stale = false;
+  load();
+}
+
+function request() {
+  const { query } = state;
+  const shifts = [...form.querySelectorAll("[data-class]")]
+    .filter((input) => Number(input.value))
+    .map((input) => ({
+      attribute: input.dataset.attribute,
+      class_name: input.dataset.class,
+      strength: Number(input.value),
+    }));
+  const colour = form.elements["shift-colour"].value;
+  const strength = Number(form.elements["shift-to-colour"].value);
+  if (colour && strength) shifts.push({ attribute: "colour", class_name: colour, strength });
+  return {
+    ...(query.item === undefined ? { photo: query.photo } : { item: query.item }),
+    shifts,
+    colour: colour && form.elements["shift-only"].checked ? colour : null,
+    filters: wantedFilters(form),
+  };
+}
+
+async function takePhoto([file]) {
+  if (!file) {
+    say("This is no photo that can be read: JPEG, PNG, WebP, GIF, BMP or TIFF.");
+    return;
+  }
+  const status = document.getElementById("shift-status");
+  status.textContent = `Describing ${file.name}…`;
+  try {
+    const photo = await sendPhoto("/describe", file);
+    const query = queryOfPhoto(photo, URL.createObjectURL(file));
+    ownPhotos.unshift(query);
+    say("");
+    setQuery(query);
+  } catch (error) {
+    say(`${file.name}: ${error.message}`);
+  }
+  status.textContent = "";
+}
+
+function queryOfPhoto(photo, picture) {
+  return { title: photo.name, picture, classes: photo.classes, photo };
+}
+
+function showQuery() {
+  const { title, picture, classes, photo } = state.query;
+  panel.hidden = false;
+  document.getElementById("query").replaceChildren(
+    element("img", { src: picture, alt: "" }),
+    element(
+      "div",
+      {},
+      element("h2", {}, title),
+      element("p", { className: "soft" }, Object.values(classes).join(", ")),
+      photo && !photo.relevant
+        ? element("p", { className: "problem" }, "It shows no single garment that the network describes: expect little.")
+        : "",
+    ),
+  );
+  for (const input of form.querySelectorAll("[data-class]")) {
+    const isOwn = classes[input.dataset.attribute] === input.dataset.class;
+    input.parentElement.classList.toggle("own", isOwn);
+  }
+}
+
+// What one may start from: photos shown in this visit, liked items, and a few items of the catalogue.
+function showStarts() {
+  if (!shown) return;
+  const strips = [strip("Yours", yours()), strip("Items", suggested.map(queryOfItem))];
+  document.getElementById("starts").replaceChildren(...strips.filter(Boolean));
+}
+
+function yours() {
+  const photos = [...state.liked, ...state.disliked]
+    .filter((entry) => entry.photo && entry.address)
+    .map((entry) => queryOfPhoto(entry.photo, entry.address));
+  const items = [...state.likedItems.values()].map(queryOfItem);
+  return [...ownPhotos, ...photos, ...items];
+}
+
+function strip(heading, queries) {
+  if (!queries.length) return "";
+  const pictures = queries.map((query) => {
+    const isChosen =
+      state.query !== null &&
+      (query.item === undefined ? query.photo.sha256 === state.query.photo?.sha256 : query.item === state.query.item);
+    const choose = element(
+      "button",
+      {
+        type: "button",
+        title: query.title,
+        "aria-label": `Start from ${query.title}`,
+        "aria-pressed": String(isChosen),
+        onclick: () => {
+          setQuery(query);
+          document.querySelector("#starts [aria-pressed=true]")?.focus();
+        },
+      },
+      element("img", { src: query.picture, alt: "", width: 64, height: 64 }),
+    );
+    return element("li", {}, choose);
+  });
+  return element("section", { className: "strip" }, element("h2", {}, heading), element("ul", {}, ...pictures));
+}
+
+function fillForm() {
+  const { attributes, columns } = state.facts;
+  const groups = Object.entries(attributes).map(([attribute, classes]) => {
+    const column = columns.find(({ name }) => name === attribute);
+    const there = new Set(column?.values.map(({ value }) => value));
+    const sliders = classes.filter((name) => there.has(name)).map((name) =>
+      slider(`shift-${attribute}-${name}`, name, {
+        min: -FARTHEST, max: FARTHEST, step: 0.5, value: 0, "data-attribute": attribute, "data-class": name,
+      }, inWords),
+    );
+    const none = element("p", { className: "soft" }, "All items are alike in this: there is nowhere to walk.");
+    return group(attribute, ...(sliders.length ? sliders : [none]));
+  });
+  const colours = element(
+    "select",
+    { id: "shift-colour", name: "shift-colour" },
+    element("option", { value: "" }, "choose a colour"),
+    ...state.facts.colours.map((name) => element("option", { value: name }, name.toLowerCase())),
+  );
+  const toColour = slider(
+    "shift-to-colour", "of this colour", { min: -FARTHEST, max: FARTHEST, step: 0.5, value: 1.5 }, inWords,
+  );
+  const only = element(
+    "label",
+    { className: "choice" },
+    element("input", { type: "checkbox", name: "shift-only" }),
+    "only items mostly of it",
+  );
+  colours.setAttribute("aria-label", "colour");
+  const reset = element("button", { type: "reset" }, "Start again");
+  const onlyItems = element("h3", {}, "Only items with");
+  form.append(...groups, group("colour", colours, toColour, only), reset, onlyItems, ...filterFields(state.facts));
+  // A phone has room for one group at a time beside the wall.
+  if (onPhone) for (const other of [...form.querySelectorAll("details")].slice(1)) other.open = false;
+  let timer;
+  form.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(refresh, 120);
+  });
+  form.addEventListener("reset", () => setTimeout(() => {
+    showAsIs(form);
+    refresh();
+  }));
+  form.addEventListener("submit", (event) => event.preventDefault());
+}
+
+function group(name, ...fields) {
+  return element("details", { className: "group", open: true }, element("summary", {}, name), ...fields);
+}
+
+function inWords(value) {
+  if (!Number(value)) return "as it is";
+  return Number(value) > 0 ? `more, ${value}` : `less, ${-value}`;
+}
+
+function summary(answer, count) {
+  if (!answer.total) return "No item meets these filters: take some of them back.";
+  if (!count) return "No item is of this colour.";
+  const wanted = request();
+  const shifts = wanted.shifts.map(({ class_name: name, strength }) => `${strength > 0 ? "more" : "less"} ${name.toLowerCase()}`);
+  const how = [`most like ${state.query.title}`, ...shifts].join(", ");
+  return `${count.toLocaleString("en")} of ${counted(answer.total, "item")}, ${how}. ${answer.note}`;
+}
+
+function cardOf(item) {
+  const lines = [
+    scoreLine("likeness", item.likeness, 1),
+    element("p", { className: "reason" }, item.reason === "no shared feature" ? item.reason : `both ${item.reason}`),
+  ];
+  const why = `Likeness to ${state.query.title}: ${number(item.likeness)}. In common: ${item.reason}.`;
+  return card(item, lines, why);
+}
