@@ -47,7 +47,7 @@ VARIANTS = {
 WARM_UP = 32
 COMPARED = 32
 PRODUCTS = 8
-PRODUCT_SIDE = 512
+PRODUCT_SIDE = 1024
 PRODUCT_ROOT = 56
 SECONDS_OF_PRODUCTS = 3.0
 
@@ -226,7 +226,7 @@ def decoding_rate(photos: Sequence[Path]) -> float:
 def product_rate(precision: str) -> float:
     """Return the multiply-adds a second of matrix products in OpenVINO, on all cores, at best.
 
-    Eight products in a row, each of 3136×512 by 512×512, written as 1×1 convolutions of 56×56
+    Eight products in a row, each of 3136×1024 by 1024×1024, written as 1×1 convolutions of 56×56
     positions. In 8 bits what comes in has 256 levels from 0 and the weights are stored in 8 bits.
     """
     import openvino as ov
