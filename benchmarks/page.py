@@ -3,18 +3,24 @@
     python benchmarks/page.py --items 100000 --people 20
 
 A repository of so many items is made from the sample repository's rows, without photos; the
-server runs in a process of its own. Each person asks for walls of 60 items with changing weights
-and filters; then each has one photo described. Printed are the median and 95th percentile in
-milliseconds, and how many answers were refused.
+server runs in a process of its own. Measured are the first page, in Chromium where Playwright is
+installed; walls of 60 items with changing weights and filters; walls after a shift; and photos
+described: for one person and for twenty who ask again as soon as they are answered. Printed are
+the median and 95th percentile in milliseconds and how many requests were dropped: a 429 is asked
+again, as the page does it. At last more photos are sent at one moment than the queue holds.
 """
 
 import argparse
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import urllib.error
+import urllib.request
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +36,7 @@ from fashionnet.samples.shipped import SAMPLE_REPOSITORY
 
 WARDROBE = Path(__file__).parents[1] / "examples" / "wardrobe"
 ROWS_IN_A_COMMIT = 10_000
+FIRST_PAGES = 10
 
 
 def make_repository(path: Path, count: int) -> None:
@@ -64,7 +71,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=100_000)
     parser.add_argument("--people", type=int, default=20)
-    parser.add_argument("--walls", type=int, default=10, help="walls for each person")
+    parser.add_argument("--walls", type=int, default=10, help="requests for each person")
+    parser.add_argument("--crowd", type=int, default=150, help="photos at the same moment")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         repository = Path(folder) / "repository"
@@ -77,15 +85,16 @@ def main() -> None:
             assert server.stdout is not None
             found = re.search(r"http://\S+", server.stdout.readline())
             assert found, "the server did not start"
-            measure(Client(found[0]), arguments.people, arguments.walls)
+            measure(found[0].rstrip("/"), arguments.people, arguments.walls, arguments.crowd)
         finally:
             server.kill()
 
 
-def measure(client: Client, people: int, walls: int) -> None:
+def measure(address: str, people: int, walls: int, crowd: int) -> None:
     """Print each measurement on a line."""
-    photos = [client.describe(photo) for photo in sorted(WARDROBE.glob("*.jpg"))]
-    photo = sorted(WARDROBE.glob("*.jpg"))[0]
+    client = Client(address)
+    wardrobe = sorted(WARDROBE.glob("*.jpg"))
+    photos = [client.describe(photo) for photo in wardrobe]
 
     def wall(number: int) -> None:
         options: dict[str, Any] = {"weights": {"pattern": 1 + number % 5 / 2}}
@@ -93,33 +102,96 @@ def measure(client: Client, people: int, walls: int) -> None:
             options["filters"] = [{"column": "gender", "any_of": ["Women"]}]
         client.recommend(photos, page_size=60, **options)
 
-    report("wall of 60, one person", 1, walls * 2, wall)
-    report(f"wall of 60, {people} people", people, walls, wall)
-    report("describe a photo, one person", 1, walls * 2, lambda _: client.describe(photo))
-    report(f"describe a photo, {people} people", people, 1, lambda _: client.describe(photo))
+    def shift(number: int) -> None:
+        step = {"attribute": "pattern", "class_name": "striped", "strength": 0.5 * (number % 7)}
+        client.similar(photos[number % len(photos)], shifts=[step], page_size=60)
+
+    def describe(number: int) -> None:
+        client.describe(wardrobe[number % len(wardrobe)])
+
+    first_pages(address)
+    for what, ask in (("wall of 60", wall), ("shifted wall of 60", shift), ("photo", describe)):
+        report(f"{what}, one person", 1, 2 * walls, ask)
+        report(f"{what}, {people} people", people, walls, ask)
+    burst(address, wardrobe[0].read_bytes(), crowd)
+
+
+def first_pages(address: str) -> None:
+    """Print how long the page takes to be ready in a browser that has seen nothing of it."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        print("first page: not measured, playwright is not installed")
+        return
+    found = filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+    taken = []
+    with sync_playwright() as started:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = started.chromium.launch(executable_path=next(found, None), args=flags)
+        for _ in range(FIRST_PAGES):
+            page = browser.new_context().new_page()
+            start = time.perf_counter()
+            page.goto(address)
+            page.wait_for_selector("html[data-ready]")
+            taken.append(time.perf_counter() - start)
+            page.context.close()
+        browser.close()
+    say("first page in Chromium", taken, 0)
 
 
 def report(what: str, people: int, times: int, ask: Callable[[int], object]) -> None:
     """Let people ask so many times each, at once; print how long the answers took."""
     taken: list[float] = []
-    refused: list[str] = []
+    dropped: list[str] = []
 
     def person() -> None:
         for number in range(times):
             start = time.perf_counter()
             try:
                 ask(number)
-            except RequestError as error:
-                refused.append(str(error))
+            except (RequestError, OSError) as error:
+                dropped.append(str(error))
             taken.append(time.perf_counter() - start)
 
-    threads = [threading.Thread(target=person) for _ in range(people)]
+    at_once(person, people)
+    say(what, taken, len(dropped))
+
+
+def burst(address: str, photo: bytes, crowd: int) -> None:
+    """Send as many photos at the same moment, none of them twice; print how they are answered."""
+    answers: Counter[str] = Counter()
+
+    def person() -> None:
+        request = urllib.request.Request(
+            f"{address}/api/v1/describe", photo, {"Content-Type": "image/jpeg"}
+        )
+        try:
+            with urllib.request.urlopen(request) as answer:
+                answers[str(answer.status)] += 1
+        except urllib.error.HTTPError as error:
+            retry = error.headers.get("Retry-After")
+            answers[f"{error.code}, again after {retry} s" if retry else str(error.code)] += 1
+        except OSError as error:
+            answers[f"dropped: {error}"] += 1
+
+    at_once(person, crowd)
+    counts = "; ".join(f"{count} answered {what}" for what, count in answers.most_common())
+    print(f"{crowd} photos at the same moment: {counts}", flush=True)
+
+
+def at_once(act: Callable[[], None], people: int) -> None:
+    """Run a function in as many threads, and wait for all."""
+    threads = [threading.Thread(target=act) for _ in range(people)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def say(what: str, taken: list[float], dropped: int) -> None:
+    """Print the median and the 95th percentile of seconds as milliseconds."""
     median, high = (1000 * np.percentile(taken, [50, 95])).round()
-    print(f"{what}: median {median:.0f} ms, p95 {high:.0f} ms, refused {len(refused)}", flush=True)
+    print(f"{what}: median {median:.0f} ms, p95 {high:.0f} ms, dropped {dropped}", flush=True)
 
 
 if __name__ == "__main__":

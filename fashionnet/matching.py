@@ -233,18 +233,18 @@ def _best(profile: StyleProfile, items: "Items", scores: NDArray[np.float64], co
     Likeness only breaks ties, so that it is computed for the items that reach the cut alone.
     Where pictures already shown were among them, the cut is set lower by as many.
     """
-    new = ~np.isin(np.asarray(items.fingerprints), profile.shown_fingerprints)
-    rows = np.flatnonzero(new)
+    rows = np.arange(len(scores))
     reach = count
     while True:
         chosen = rows
         if reach < len(rows):
-            cut = np.partition(scores[rows], len(rows) - reach)[len(rows) - reach]
-            chosen = rows[scores[rows] >= cut]
+            cut = np.partition(scores, len(rows) - reach)[len(rows) - reach]
+            chosen = np.flatnonzero(scores >= cut)
         likeness, shown = _likeness(profile, items.vectors.embeddings, chosen)
+        shown |= np.isin(np.asarray(items.fingerprints)[chosen], profile.shown_fingerprints)
         kept = np.flatnonzero(~shown)
         if len(kept) >= count or len(chosen) == len(rows):
-            ids = np.asarray(items.ids)[chosen[kept]]
+            ids = [items.ids[row] for row in chosen[kept]]
             order = np.lexsort((ids, -likeness[kept], -scores[chosen[kept]]))[:count]
             best = chosen[kept[order]]
             return _Best(best, scores[best], likeness[kept[order]], items.vectors.take(best))

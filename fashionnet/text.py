@@ -3,4 +3,7 @@
 
 def plain(text: object) -> str:
     """Return text on one line, without the control characters that terminals act on."""
-    return "".join(letter if letter.isprintable() else " " for letter in str(text))
+    line = str(text)
+    if line.isprintable():
+        return line
+    return "".join(letter if letter.isprintable() else " " for letter in line)

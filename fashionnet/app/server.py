@@ -34,6 +34,7 @@ mimetypes.add_type("text/javascript", ".js")
 
 TOKEN_VARIABLE = "FASHIONNET_TOKEN"
 _SHORTEST_TOKEN = 16
+_BACKLOG = 256
 
 
 def make_app(service: Service) -> FastAPI:
@@ -102,6 +103,8 @@ def serve(repository: Path, model: Path | None, host: str, port: int) -> None:
         snapshot = Snapshot(repository)
         service = Service(snapshot, _opened_beside(model, snapshot), os.cpu_count() or 1)
         service.adder.may_add = on_loopback
+        # Whoever opens the address at once waits for the answer; nobody is turned away.
+        listening.listen(_BACKLOG)
         app: ASGIApp = Gate(make_app(service), token)
         # The address of all networks is none that can be opened.
         shown = socket.gethostname() if host in ("0.0.0.0", "::", "") else host
@@ -118,7 +121,7 @@ def serve(repository: Path, model: Path | None, host: str, port: int) -> None:
             server_header=False,
             proxy_headers=False,
             ws="none",
-            backlog=256,
+            backlog=_BACKLOG,
             timeout_keep_alive=15,
             timeout_graceful_shutdown=3,
         )

@@ -6,7 +6,7 @@ from fashionnet.app.snapshot import Snapshot
 from fashionnet.app.taste import classes_of, probabilities_of
 from fashionnet.app.types import Item
 from fashionnet.errors import RequestError
-from fashionnet.report.content import details_of, title_of
+from fashionnet.report.content import details_of, telling_columns, title_of
 
 VERSION = "/api/v1"
 
@@ -15,6 +15,7 @@ def shown_items(snapshot: Snapshot, rows: Sequence[int]) -> list[Item]:
     """Return the items of some rows of the snapshot, in that order."""
     vectors = snapshot.items.vectors
     metadata = snapshot.metadata(rows)
+    telling = telling_columns(metadata)
     return [
         Item(
             id=snapshot.items.ids[row],
@@ -22,7 +23,7 @@ def shown_items(snapshot: Snapshot, rows: Sequence[int]) -> list[Item]:
             picture=f"{VERSION}/pictures/{snapshot.items.fingerprints[row]}",
             classes=classes_of(vectors, row),
             probabilities=probabilities_of(vectors, row),
-            details=details_of(columns, metadata),
+            details=details_of(columns, telling),
             metadata=columns,
         )
         for row, columns in zip(rows, metadata, strict=True)

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -106,7 +107,11 @@ class Report(ABC):
 
     def details(self, item: ShownItem) -> dict[str, str]:
         """Return a few short metadata columns, those first that tell the items apart."""
-        return details_of(item.metadata, [shown.metadata for shown in self.items])
+        return details_of(item.metadata, self._telling_columns)
+
+    @cached_property
+    def _telling_columns(self) -> list[str]:
+        return telling_columns([shown.metadata for shown in self.items])
 
     def choice(self, how: str) -> str:
         """Return '5 of 300 items, <how>', and the filter that they met."""
@@ -242,18 +247,20 @@ def title_of(item: str, metadata: Mapping[str, Any]) -> str:
     return plain(item)
 
 
-def details_of(
-    metadata: Mapping[str, Value], shown: Sequence[Mapping[str, Value]]
-) -> dict[str, str]:
-    """Return a few short columns of an item, those first that tell the items shown apart."""
-    columns = [name for name in metadata if not _is_title(name)]
+def telling_columns(shown: Sequence[Mapping[str, Value]]) -> list[str]:
+    """Return the columns of items that are shown, those first that tell them apart; no titles."""
+    columns = [name for name in (shown[0] if shown else ()) if not _is_title(name)]
     telling = [
         name for name in columns if len(shown) == 1 or len({row.get(name) for row in shown}) > 1
     ]
-    ordered = telling + [name for name in columns if name not in telling]
+    return telling + [name for name in columns if name not in telling]
+
+
+def details_of(metadata: Mapping[str, Value], columns: Sequence[str]) -> dict[str, str]:
+    """Return a few short columns of an item, the first of `columns` that say something."""
     details: dict[str, str] = {}
-    for name in ordered:
-        value = metadata[name]
+    for name in columns:
+        value = metadata.get(name)
         text = "" if value is None else plain(str(value))
         if 0 < len(text) <= _LONGEST_DETAIL and len(details) < DETAIL_COUNT:
             details[name] = text
