@@ -362,19 +362,25 @@ def test_the_sample_catalogue_says_how_to_get_one_of_ones_own(visit, pictures):
     page.screenshot(path=pictures / "catalogue.png")
 
 
+@pytest.fixture(scope="module")
+def small_shop(tmp_path_factory):
+    """A repository of four drawn photos, and twenty-four photos to be added; not to be changed."""
+    place = tmp_path_factory.mktemp("shop")
+    write_catalogue(place / "shop", 4, seed=3)
+    write_catalogue(place / "new", 24, seed=4)
+    Repository.build(place / "shop" / "catalogue.csv", place / "repository", CompiledNetwork.open())
+    return place
+
+
 @pytest.fixture
-def own(tmp_path):
-    """A repository of one's own, of four drawn photos, and twenty-four photos to be added."""
-    write_catalogue(tmp_path / "shop", 4, seed=3)
-    write_catalogue(tmp_path / "new", 24, seed=4)
-    Repository.build(
-        tmp_path / "shop" / "catalogue.csv", tmp_path / "repository", CompiledNetwork.open()
-    )
+def own(small_shop, tmp_path):
+    """The same, to be changed at will."""
+    shutil.copytree(small_shop, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
-def test_the_map_is_drawn_and_opens_what_is_in_its_middle(visit, own, cache, pictures):
-    with serving("--repository", own / "repository", environment=cache) as (_, address):
+def test_the_map_is_drawn_and_opens_what_is_in_its_middle(visit, small_shop, cache, pictures):
+    with serving("--repository", small_shop / "repository", environment=cache) as (_, address):
         page = visit(at=address)
         open_tab(page, "Catalogue")
         page.click("#draw-map")
