@@ -112,7 +112,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
     catalogue = _Catalogue.read(repository, arguments, model)
     items = catalogue.items
-    if arguments.repository.resolve() == SAMPLE_REPOSITORY.resolve():
+    from_samples = arguments.repository.resolve() == SAMPLE_REPOSITORY.resolve()
+    if from_samples and model.input == "features":
         items = with_drawn_photos(items, range(len(items)))
     with progress("looking at colours", len(items)) as advance:
         inputs = item_inputs(items, model.input, advance)
@@ -128,6 +129,8 @@ def run(arguments: argparse.Namespace) -> int:
     if len(given) > 1:
         weakest = weakest_pair(scorer, given)
         how += f"; {weakest_text(items, weakest.first, weakest.second, weakest.score)}"
+    if from_samples and arguments.output:
+        items = with_drawn_photos(items, [*given, *(one.row for one in suggestions)])
     metadata = repository.metadata([items.ids[one.row] for one in suggestions])
     candidates = sum(len(rows) for rows in catalogue.slots.values())
     report = assemble(

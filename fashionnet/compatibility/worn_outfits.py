@@ -1,7 +1,8 @@
 """Worn pairs as outfits of two items: the top in its shape, and the bottom's cloth.
 
-A wrong pair puts the top with a bottom of another shoot of the same part whose colours overlap the
-top's no more than those of a worn pair may: pairs could only be cut out where they differ.
+A wrong pair puts the top with a bottom of another shoot and product of the same part, whose colours
+overlap the top's no more than those of a worn pair may: pairs could only be cut out where they
+differ.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,6 +30,9 @@ from fashionnet.similarity.colours import garment_colours
 TOP, BOTTOM = "Topwear", "Bottomwear"
 """The categories of the two, by the names of Fashion Product Images."""
 
+WRONG_PAIRS = 10
+"""Beside each worn pair: one alone would leave the AUC to chance."""
+
 Colours = list[dict[str, float]]
 
 
@@ -43,9 +47,10 @@ def bottom_of(pair: str) -> str:
 
 
 def worn_outfits(pairs: WornPairs, seed: int = 0) -> OutfitData:
-    """Return worn pairs as outfits, each with one wrong pair and one blank of four bottoms.
+    """Return worn pairs as outfits, each with WRONG_PAIRS wrong ones and a blank of four bottoms.
 
-    A pair for which too few wrong bottoms are left has no question, and is counted.
+    The wrong bottoms of the blank are those of the first wrong pairs. A pair for which too few
+    wrong bottoms are left has no question, and is counted.
     """
     random = np.random.default_rng(seed)
     faults = Faults()
@@ -53,7 +58,8 @@ def worn_outfits(pairs: WornPairs, seed: int = 0) -> OutfitData:
     for part in PARTS:
         rows = np.flatnonzero(pairs.parts == part)
         allowed = pairs.overlaps(rows, rows) < MOST_OVERLAP
-        allowed &= pairs.shoots[rows][:, None] != pairs.shoots[rows][None, :]
+        for own in (pairs.shoots[rows], np.array(pairs.names)[rows]):
+            allowed &= own[:, None] != own[None, :]
         parts[part] = _part(pairs, rows, allowed, random, faults)
     categories = {top_of(name): TOP for name in pairs.ids}
     categories |= {bottom_of(name): BOTTOM for name in pairs.ids}
@@ -102,19 +108,16 @@ def _part(
     for place, row in enumerate(rows.tolist()):
         name, group = pairs.ids[row], str(pairs.shoots[row])
         others = rows[allowed[place]]
-        if len(others) < ANSWERS - 1:
+        if len(others) < WRONG_PAIRS:
             faults.add("pair without wrong bottoms to ask about", name)
             continue
-        drawn = [
-            bottom_of(pairs.ids[other])
-            for other in random.choice(others, ANSWERS - 1, replace=False)
-        ]
-        judged += [
-            Judged((top_of(name), bottom_of(name)), True, group),
-            Judged((top_of(name), drawn[0]), False, group),
-        ]
+        drawn = random.choice(others, WRONG_PAIRS, replace=False)
+        wrong = [bottom_of(pairs.ids[other]) for other in drawn]
+        judged.append(Judged((top_of(name), bottom_of(name)), True, group))
+        judged += [Judged((top_of(name), bottom), False, group) for bottom in wrong]
+        answers = wrong[: ANSWERS - 1]
         right = int(random.integers(ANSWERS))
-        drawn.insert(right, bottom_of(name))
-        blanks.append(Blank((top_of(name),), tuple(drawn), right, group))
+        answers.insert(right, bottom_of(name))
+        blanks.append(Blank((top_of(name),), tuple(answers), right, group))
     outfits: list[Outfit] = [(top_of(pairs.ids[row]), bottom_of(pairs.ids[row])) for row in rows]
     return OutfitPart(outfits, judged, blanks)
