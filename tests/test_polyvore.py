@@ -1,15 +1,19 @@
 """The reader of Polyvore Outfits, on small files in exactly the published layout."""
 
 import json
+from pathlib import Path
 
 import pytest
 from handmade import ColourNetwork, paint
 
+from fashionnet.cli.main import run_command
 from fashionnet.compatibility.outfit_data import read_outfits
 from fashionnet.compatibility.polyvore import METADATA, read_polyvore
 from fashionnet.errors import RequestError
+from fashionnet.experiments import experiment_files, read_experiment
 from fashionnet.repository.store import Repository
 
+EXAMPLES = Path(__file__).parents[1] / "examples" / "outfits"
 KINDS = {"1": "tops", "2": "bottoms", "3": "shoes"}
 
 
@@ -153,6 +157,37 @@ def test_what_cannot_be_used_is_counted_and_the_rest_is_read(published):
     assert ("3401", "3403") in data.parts["test"].outfits
     assert len(data.parts["test"].blanks) == 3
     assert any("first: 1203" in line for line in data.faults.lines())
+
+
+def test_polyvore_is_trained_on_and_measured_by_its_own_questions(published, capsys):
+    for number, name in enumerate(everything(published)):
+        shade = 40 + 20 * (number // 3 % 4)
+        colour = [0, 0, 0]
+        colour[number % 3] = shade
+        paint(published / "images" / f"{name}.jpg", tuple(colour))
+    (published / "images" / "3403.jpg").write_bytes(b"no photo")
+    Repository.build(published / "images", published / "repository", ColourNetwork())
+    (published / "mine.toml").write_text(
+        'input = "picture"\n[data]\nname = "polyvore"\nfolder = "."\nrepository = "repository"\n'
+        "[training]\nepochs = 2\n"
+    )
+    words = [str(published / "mine.toml"), "--output", str(published / "runs")]
+    assert run_command("train-outfits", words) == 0
+    assert "question with an item that is missing" in capsys.readouterr().out
+    results = json.loads((published / "runs" / "mine" / "results.json").read_text())
+    assert results["validation"]["blanks"] == 4
+    assert results["test"]["outfits"] == 3
+    assert "1 × item that is not there (first: 3403)" in results["left_out"]
+
+
+def test_the_experiments_that_ship_can_be_read():
+    from fashionnet.compatibility.outfit_experiments import OutfitExperiment
+
+    files = [*experiment_files(EXAMPLES), *experiment_files(EXAMPLES / "polyvore")]
+    found = {file.stem: read_experiment(file, OutfitExperiment) for file in files}
+    assert set(found) == {"drawn", "disjoint", "disjoint_picture", "nondisjoint"}
+    assert found["disjoint_picture"].data.split == "disjoint"
+    assert found["disjoint_picture"].loss.margin == 0.1
 
 
 @pytest.mark.parametrize(
