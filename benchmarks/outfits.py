@@ -150,18 +150,6 @@ def measure_worn(data: Path, cache: Path, seed: int) -> None:
             folder.mkdir(parents=True, exist_ok=True)
             train_on(settings, items[kind], outfits, network, folder, lambda line: None)
             show(name, SubspaceScorer(SubspaceModel.load(folder), items[kind]), outfits, rows)
-    from fashionnet.compatibility.outfit_set_training import SetRecipe, train_set
-
-    validation = outfits.parts["validation"].judged
-    for kind in KINDS:
-        found = train_set(
-            items[kind],
-            outfits.parts["train"].outfits,
-            SetRecipe(seed=seed),
-            lambda scorer: validation_auc(scorer, validation, rows),
-            lambda line: None,
-        )
-        show(f"set-wise, {kind}", found, outfits, rows)
 
 
 def experiment(kind: InputKind, attention: str, seed: int) -> OutfitExperiment:
@@ -179,8 +167,10 @@ def experiment(kind: InputKind, attention: str, seed: int) -> OutfitExperiment:
 
 
 def show(name: str, scorer: Scorer, outfits: OutfitData, rows: Mapping[str, int]) -> None:
-    """Print a line: the validation's AUC, then the test part's figures."""
-    validation = validation_auc(scorer, outfits.parts["validation"].judged, rows)
+    """Print a line: the AUC of the first two parts, then the test part's figures."""
+    train, validation = (
+        validation_auc(scorer, outfits.parts[part].judged, rows) for part in ("train", "validation")
+    )
     judged, blanks = outfits.parts["test"].judged, outfits.parts["test"].blanks
     scores = scorer.score(as_rows([question.items for question in judged], rows))
     labels = [question.compatible for question in judged]
@@ -193,10 +183,8 @@ def show(name: str, scorer: Scorer, outfits: OutfitData, rows: Mapping[str, int]
     choice = share_interval(
         (right > wrong) + 0.5 * (right == wrong), [groups[place] for place in places]
     )
-    print(
-        f"{name:<28} validation {validation:.3f}  AUC {auc}  of four {filled}  of two {choice}",
-        flush=True,
-    )
+    print(f"{name:<28} train {train:.3f}  validation {validation:.3f}  test: AUC {auc}", end="")
+    print(f"  of four {filled}  of two {choice}", flush=True)
 
 
 def draw_outfits(place: Path, run: Path, output: Path, seed: int) -> None:

@@ -267,8 +267,8 @@ def test_losses_and_gradients_are_those_of_a_plain_reference(attention, mining):
     """One step of plain gradient descent moves each weight by the gradient, on any backend."""
     import keras
 
+    from fashionnet.compatibility.outfit_batches import PairBatches
     from fashionnet.compatibility.subspaces_training import (
-        PairBatches,
         SubspaceNetwork,
         SubspaceRecipe,
         triplet_loss,

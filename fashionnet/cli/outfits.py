@@ -12,14 +12,9 @@ from fashionnet.samples.shipped import SAMPLE_REPOSITORY, with_drawn_photos
 from fashionnet.text import plain
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from fashionnet.compatibility.outfit_catalogue import OutfitCatalogue
     from fashionnet.compatibility.outfit_report import Suggestion
     from fashionnet.compatibility.subspaces import SubspaceModel, SubspaceScorer
-    from fashionnet.repository.store import Items, Repository
-
-_MOST_NAMED = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,6 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Search, print and write; returns the exit code."""
+    from fashionnet.compatibility.outfit_catalogue import OutfitCatalogue
     from fashionnet.compatibility.outfit_items import OutfitItems, item_inputs
     from fashionnet.compatibility.outfit_report import assemble, weakest_text
     from fashionnet.compatibility.outfit_search import weakest_pair
@@ -110,7 +106,16 @@ def run(arguments: argparse.Namespace) -> int:
             f"repository {arguments.repository} was built with model "
             f"{repository.model_fingerprint}: train it again on this repository"
         )
-    catalogue = _Catalogue.read(repository, arguments, model)
+    catalogue = OutfitCatalogue.read(
+        repository,
+        arguments.items,
+        arguments.category_column,
+        arguments.category,
+        model.categories,
+        arguments.where,
+        None if arguments.budget is None else arguments.price_column,
+    )
+    _say_what_is_odd(catalogue, model, arguments.price_column)
     items = catalogue.items
     from_samples = arguments.repository.resolve() == SAMPLE_REPOSITORY.resolve()
     if from_samples and model.input == "features":
@@ -143,127 +148,26 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-class _Catalogue:
-    """The items that matter to a request: those given, and the candidates of each category."""
-
-    def __init__(
-        self,
-        items: "Items",
-        categories: list[str],
-        given: "NDArray[np.intp]",
-        slots: "dict[str, NDArray[np.intp]]",
-        prices: "NDArray[np.float64] | None",
-    ) -> None:
-        self.items, self.categories, self.given = items, categories, given
-        self.slots, self.prices = slots, prices
-
-    @classmethod
-    def read(
-        cls, repository: "Repository", arguments: argparse.Namespace, model: "SubspaceModel"
-    ) -> "_Catalogue":
-        import numpy as np
-
-        from fashionnet.compatibility.outfit_experiments import categories_of
-
-        every = repository.items(relevant_only=False)
-        place = {name: row for row, name in enumerate(every.ids)}
-        names = list(dict.fromkeys(arguments.items))
-        for name in names:
-            if name not in place:
-                example = f" (its ids are like {every.ids[0]!r})" if len(every) else ""
-                raise RequestError(f"{repository.path}: no item {name!r}{example}")
-        categories = categories_of(repository, every.ids, arguments.category_column)
-        own = {categories[place[name]] for name in names}
-        wanted = _wanted(arguments, model, categories, own)
-        searched = every if arguments.where is None else repository.items(arguments.where, False)
-        kept = [place[name] for name in names]
-        kept += [
-            place[name]
-            for name in searched.ids
-            if categories[place[name]] in wanted and name not in names
-        ]
-        labels = [categories[row] for row in kept]
-        slots = {}
-        for category in wanted:
-            slots[category] = np.array(
-                [
-                    row
-                    for row, label in enumerate(labels)
-                    if label == category and row >= len(names)
-                ],
-                np.intp,
-            )
-            if not len(slots[category]):
-                met = " that meets --where" if arguments.where else ""
-                raise RequestError(f"{repository.path} holds no other {category}{met}")
-        items = every.take(kept)
-        prices = None
-        if arguments.budget is not None:
-            prices = _prices(repository, items, arguments.price_column)
-        return cls(items, labels, np.arange(len(names)), slots, prices)
-
-
-def _wanted(
-    arguments: argparse.Namespace, model: "SubspaceModel", categories: list[str], own: set[str]
-) -> list[str]:
-    """Return the categories to add an item of."""
-    there = set(categories) - {""}
-    for name in arguments.category:
-        if name not in there:
-            common = sorted(there, key=lambda known: -categories.count(known))[:_MOST_NAMED]
-            raise RequestError(
-                f"--category {name!r}: no item of {arguments.repository} has this "
-                f"{arguments.category_column}; it has {', '.join(common)}"
-                + (", ..." if len(there) > _MOST_NAMED else "")
-            )
-    wanted = list(dict.fromkeys(arguments.category)) or [
-        name for name in model.categories if name in there and name not in own
-    ]
-    if not wanted:
-        raise RequestError(
-            f"nothing to add: the outfit model knows {', '.join(model.categories)}; name another "
-            "--category or another --category-column"
-        )
-    for name in sorted({*wanted, *own} - set(model.categories)):
-        print(
-            plain(
-                f"note: the outfit model has seen no {name or 'item without a category'}: it "
-                "judges them by what it learned of others"
-            ),
-            file=sys.stderr,
-        )
-    return wanted
-
-
-def _prices(repository: "Repository", items: "Items", column: str) -> "NDArray[np.float64]":
-    """Return the price of each item, NaN where it has none."""
-    import numpy as np
-
+def _say_what_is_odd(
+    catalogue: "OutfitCatalogue", model: "SubspaceModel", price_column: str
+) -> None:
     from fashionnet.report.content import counted
 
-    rows = repository.metadata(items.ids)
-    if column not in rows[0]:
-        raise RequestError(
-            f"--price-column {column}: no such column; this repository has {', '.join(rows[0])}"
-        )
-    values = [row[column] for row in rows]
-    numbers = [isinstance(value, (int, float)) and value >= 0 for value in values]
-    missing = len(numbers) - sum(numbers)
-    if missing:
+    own = {catalogue.categories[row] for row in catalogue.given.tolist()}
+    for name in sorted({*catalogue.slots, *own} - set(model.categories)):
+        what = plain(name) or "item without a category"
         print(
-            f"note: {counted(missing, 'item')} without a {plain(column)}: left out",
+            f"note: the outfit model has seen no {what}: it judges them by what it learned of "
+            "others",
             file=sys.stderr,
         )
-    return np.array(
-        [
-            float(value) if number else math.nan
-            for value, number in zip(values, numbers, strict=True)
-        ]
-    )
+    if catalogue.without_price:
+        items = counted(catalogue.without_price, "item")
+        print(f"note: {items} without a {plain(price_column)}: left out", file=sys.stderr)
 
 
 def _by_category(
-    arguments: argparse.Namespace, scorer: "SubspaceScorer", catalogue: "_Catalogue"
+    arguments: argparse.Namespace, scorer: "SubspaceScorer", catalogue: "OutfitCatalogue"
 ) -> "list[Suggestion]":
     from fashionnet.compatibility.outfit_report import Suggestion
     from fashionnet.compatibility.outfit_search import best_of_category
@@ -285,7 +189,7 @@ def _by_category(
 
 
 def _whole(
-    arguments: argparse.Namespace, scorer: "SubspaceScorer", catalogue: "_Catalogue"
+    arguments: argparse.Namespace, scorer: "SubspaceScorer", catalogue: "OutfitCatalogue"
 ) -> "tuple[list[Suggestion], list[dict[str, Any]]]":
     import numpy as np
 
@@ -324,5 +228,5 @@ def _whole(
     return suggestions, documents
 
 
-def _price_text(catalogue: "_Catalogue", row: int) -> str:
+def _price_text(catalogue: "OutfitCatalogue", row: int) -> str:
     return "" if catalogue.prices is None else f" for {catalogue.prices[row]:g}"

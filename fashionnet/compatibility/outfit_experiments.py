@@ -11,14 +11,14 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
+from fashionnet.compatibility.outfit_catalogue import categories_of
 from fashionnet.compatibility.outfit_data import OutfitData, read_outfits
 from fashionnet.compatibility.outfit_items import InputKind, OutfitItems, item_inputs
-from fashionnet.compatibility.outfit_tests import OutfitFigures, measure, validation_auc
+from fashionnet.compatibility.outfit_tests import measure, validation_auc
 from fashionnet.compatibility.polyvore import Split, read_polyvore
 from fashionnet.compatibility.subspaces import Attention, SubspaceScorer
 from fashionnet.compatibility.worn_outfits import worn_items, worn_outfits
 from fashionnet.compatibility.worn_pairs import WornPairs
-from fashionnet.errors import RequestError
 from fashionnet.experiments import Settings
 from fashionnet.files import write_whole
 from fashionnet.progress import progress
@@ -141,18 +141,6 @@ def _read_worn(folder: Path, settings: OutfitExperiment) -> tuple[OutfitItems, O
     return items, data, network.fingerprint
 
 
-def categories_of(repository: Repository, ids: list[str], column: str) -> list[str]:
-    """Return the category of each item by a column of the catalogue, '' where it has none."""
-    known = repository.metadata(ids[:1])[0] if ids else {}
-    if column not in known:
-        raise RequestError(
-            f"{repository.path}: no column {column} to take categories from; it has "
-            + (", ".join(known) or "none: build it with --metadata")
-        )
-    values = [row[column] for row in repository.metadata(ids)]
-    return ["" if value is None or value != value else str(value).strip() for value in values]
-
-
 def train_on(
     settings: OutfitExperiment,
     items: OutfitItems,
@@ -209,14 +197,6 @@ def versions() -> dict[str, str]:
             # A checkout that was not installed has no version of its own.
             continue
     return found
-
-
-def figures_line(name: str, figures: OutfitFigures) -> str:
-    """Return one line of a table."""
-    return (
-        f"{name:<28} AUC {figures.auc}  fill in the blank {figures.fill_in_the_blank}  "
-        f"{figures.outfits} outfits, {figures.blanks} blanks"
-    )
 
 
 def _write_history(path: Path, history: list[dict[str, float]]) -> None:
