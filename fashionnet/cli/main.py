@@ -17,6 +17,8 @@ COMMANDS = {
     "describe": "print the Fashion Vectors of photos",
     "recommend": "recommend items to the person who wears what photos show",
     "similar": "find the items that look like a photo or an item",
+    "complete-look": "find products that complete the look of a photo",
+    "train-look": "train models that complete a look",
     "outfits": "find what completes an outfit, or assemble a whole one",
     "train-outfits": "learn what goes together from outfits",
     "map": "draw all items of a repository, like beside like",

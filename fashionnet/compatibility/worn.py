@@ -147,6 +147,13 @@ def find_worn(image: Image) -> Worn:
     return Worn(figure.image, top, bottom, waist, head, top_colours, bottom_colours)
 
 
+def find_figure(image: Image) -> tuple[Image, Mask]:
+    """Return a photo at FRAME×FRAME and what of it is neither background nor skin: bool."""
+    frame = resize(image, FRAME, FRAME)
+    figure = ~_background(frame) & ~_skin(frame)
+    return frame, cv2.erode(figure.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+
+
 def overlap(tops: NDArray[np.floating], bottoms: NDArray[np.floating]) -> NDArray[np.float32]:
     """Return Σ_b min(h_top(b), h_bottom(b)) of every top with every bottom: float32 (T, B).
 

@@ -208,17 +208,19 @@ def group_shoots(heads: NDArray[np.float32]) -> NDArray[np.int64]:
     return _numbered(clusters.tolist())
 
 
-def split_groups(groups: NDArray[np.int64], seed: int) -> NDArray[np.str_]:
-    """Deal whole groups out to PARTS, the largest first to the part that lacks most: str (N,)."""
+def split_groups(
+    groups: NDArray[np.int64], seed: int, shares: Mapping[str, float] = PARTS
+) -> NDArray[np.str_]:
+    """Deal whole groups out to parts, the largest first to the part that lacks most: str (N,)."""
     numbers, group_of_row, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     order = np.lexsort((np.random.default_rng(seed).permutation(len(numbers)), -sizes))
-    wanted = np.array(list(PARTS.values())) * len(groups)
+    wanted = np.array(list(shares.values())) * len(groups)
     part_of_group = np.zeros(len(numbers), np.intp)
     for group in order:
-        part = int((wanted / list(PARTS.values())).argmax())
+        part = int((wanted / list(shares.values())).argmax())
         part_of_group[group] = part
         wanted[part] -= sizes[group]
-    return np.array(list(PARTS))[part_of_group[group_of_row]]
+    return np.array(list(shares))[part_of_group[group_of_row]]
 
 
 def _numbered(values: Sequence[object]) -> NDArray[np.int64]:

@@ -594,6 +594,20 @@ class Repository:
             return items.metadata(rows)
         return self.metadata([items.ids[row] for row in rows])
 
+    def present(self, columns: Sequence[str]) -> pa.Table:
+        """Return columns of the items whose photos have not vanished, relevant or not, by id."""
+        table = self._table.read(list(dict.fromkeys(["id", *columns])), "NOT _missing")
+        return table.take(pc.sort_indices(table["id"]))
+
+    def named(self, ids: Sequence[str]) -> Items:
+        """Return items of ids, in that order, relevant or not; RequestError for unknown ones."""
+        table = self._table.read_values(_ITEM_COLUMNS, "id", ids)
+        places = {name: row for row, name in enumerate(table["id"].to_pylist())}
+        unknown = [name for name in ids if name not in places]
+        if unknown:
+            raise RequestError(f"{self.path}: no item {unknown[0]!r}")
+        return self._items(table.take(pa.array([places[name] for name in ids], pa.int64())))
+
     def __len__(self) -> int:
         """Items whose photos have not vanished, relevant or not."""
         return self._table.count("NOT _missing")

@@ -1,0 +1,225 @@
+"""The products of a repository in the space of a look model: computed once, kept beside it."""
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashionnet.compatibility.look_features import Backbone
+from fashionnet.compatibility.look_model import LookModel
+from fashionnet.compatibility.worn import find_figure
+from fashionnet.compatibility.worn_cuts import cut_cloth, spread_cloth
+from fashionnet.errors import RequestError
+from fashionnet.files import cache_folder, write_whole
+from fashionnet.photos import Image, UnreadablePhotoError, decode, read_ahead, read_bytes
+from fashionnet.repository.store import Repository
+
+_CATEGORY_WORDS = ("category", "type")
+_MOST_NAMED = 40
+_MOST_BYTES = 8 * 2**30
+_EMBEDDED_AT_ONCE = 8192
+
+
+@dataclass(frozen=True, eq=False)
+class LookProducts:
+    """N items of a repository, relevant or not, as a look model sees them.
+
+    Attributes:
+        ids: their names, ordered.
+        embeddings: float32 (N, D), unit length; zero where the photo could not be read.
+        seen: bool (N,), whether there is an embedding.
+    """
+
+    ids: list[str]
+    embeddings: NDArray[np.float32]
+    seen: NDArray[np.bool_]
+
+    def nearest(
+        self, query: NDArray[np.float32], rows: NDArray[np.intp], top: int
+    ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        """Return the best of some rows for a query (D,), and their distances, nearest first.
+
+        One matrix product; equal distances are ordered by id.
+        """
+        everything = len(rows) == len(self.ids)
+        candidates = self.embeddings if everything else self.embeddings[rows]
+        scores = candidates @ query
+        if top < len(rows):
+            cut = np.partition(scores, len(rows) - top)[len(rows) - top]
+            chosen = np.flatnonzero(scores >= cut)
+        else:
+            chosen = np.arange(len(rows))
+        chosen = chosen[np.argsort(-scores[chosen], kind="stable")[:top]]
+        return rows[chosen], 2 - scores[chosen]
+
+
+def look_products(
+    repository: Repository,
+    look: LookModel,
+    backbone: Callable[[], Backbone],
+    advance: Callable[[int], None] = lambda count: None,
+) -> LookProducts:
+    """Return a repository's products; only items that were not seen before are computed.
+
+    Embeddings are kept in the repository's folder, or where that cannot be written or is not on
+    this machine in the user's cache, under the look model's fingerprint and each photo's.
+    `backbone` is called only where photos must be read, which a model that sees whole products
+    never needs: it takes the repository's own embeddings, and those must come from the model that
+    the look model was trained on, else RequestError. `advance` is called with how many more
+    products are computed.
+    """
+    table = repository.present(["_sha256"])
+    ids = table["id"].to_pylist()
+    keys = np.array(table["_sha256"].to_pylist(), "S64")
+    path = _kept_at(repository, look)
+    known, embeddings = _read_kept(path, look)
+    missing = np.flatnonzero(~np.isin(keys, known))
+    if len(missing):
+        fresh = list(dict.fromkeys(keys[missing].tolist()))
+        first = {key: row for row, key in reversed(list(enumerate(keys.tolist())))}
+        names = [ids[first[key]] for key in fresh]
+        computed = _computed(repository, look, backbone, names, advance)
+        known = np.concatenate([known, np.array(fresh, "S64")])
+        embeddings = np.concatenate([embeddings, computed.astype(np.float16)])
+        order = np.argsort(known)
+        known, embeddings = known[order], embeddings[order]
+        _keep(path, known, embeddings)
+    found = embeddings[np.searchsorted(known, keys)].astype(np.float32)
+    return LookProducts(ids, found, np.asarray(found.any(axis=1)))
+
+
+def rows_of_category(
+    repository: Repository, ids: Sequence[str], category: str, column: str | None
+) -> tuple[str, NDArray[np.intp]]:
+    """Return the column that a category is a value of, and the rows of its items.
+
+    Without a column, those whose names speak of a category or a type are tried in their order.
+    Case does not matter. Raises RequestError for an empty category, and for unknown columns and
+    categories, naming those known.
+    """
+    if not category.strip():
+        raise RequestError("the category is empty: name one, such as --category shoes")
+    names = repository.columns
+    if column is not None and column not in names:
+        raise RequestError(f"{repository.path}: no column {column}: it has {', '.join(names)}")
+    columns = [column] if column is not None else _category_columns(names)
+    if not columns:
+        raise RequestError(
+            f"{repository.path}: no column that is named like a category: name one with "
+            f"--category-column; it has {', '.join(names)}"
+        )
+    table = repository.present(columns)
+    if table["id"].to_pylist() != list(ids):
+        raise RequestError(f"{repository.path}: it was changed meanwhile: try again")
+    wanted = category.strip().casefold()
+    for name in columns:
+        values = [str(value).casefold() for value in table[name].to_pylist()]
+        rows = np.flatnonzero(np.array(values, object) == wanted)
+        if len(rows):
+            return name, rows
+    known = sorted({str(v) for name in columns for v in table[name].to_pylist() if v is not None})
+    listed = ", ".join(known[:_MOST_NAMED]) + (", ..." if len(known) > _MOST_NAMED else "")
+    raise RequestError(
+        f"{repository.path}: no item of category {category!r} in {', '.join(columns)}; known: "
+        f"{listed}"
+    )
+
+
+def product_view(image: Image, view: str) -> Image:
+    """Return what a look model sees of a product's photo: `whole`, or a window of its `cloth`.
+
+    A photo on which no cloth is found is seen whole.
+    """
+    if view == "whole":
+        return image
+    frame, figure = find_figure(image)
+    cloth = cut_cloth(frame, figure)
+    return image if cloth is None else spread_cloth(cloth)
+
+
+def _category_columns(names: Sequence[str]) -> list[str]:
+    # The finest first, in the words of the shops that have several.
+    found = [n for n in names if any(word in n.casefold() for word in _CATEGORY_WORDS)]
+    return sorted(found, key=lambda n: ("master" in n.casefold(), "sub" in n.casefold()))
+
+
+def _computed(
+    repository: Repository,
+    look: LookModel,
+    backbone: Callable[[], Backbone],
+    names: list[str],
+    advance: Callable[[int], None],
+) -> NDArray[np.float32]:
+    """Return embeddings of items, (N, D); zero where a photo could not be read."""
+    if look.views.product == "whole":
+        if repository.model_fingerprint != look.backbone:
+            raise RequestError(
+                f"{repository.path}: built with model {repository.model_fingerprint}, the look "
+                f"model was trained on {look.backbone}: build the repository with that one"
+            )
+        parts = []
+        for start in range(0, len(names), _EMBEDDED_AT_ONCE):
+            some = names[start : start + _EMBEDDED_AT_ONCE]
+            parts.append(look.products(repository.named(some).vectors.embeddings))
+            advance(len(some))
+        return np.concatenate(parts)
+    photos = repository.named(names).photos
+    readable: list[int] = []
+
+    def images() -> Iterator[Image]:
+        reading = read_ahead(
+            range(len(photos)),
+            lambda row: product_view(decode(read_bytes(Path(photos[row]))), look.views.product),
+        )
+        for row, pending in reading:
+            advance(1)
+            with suppress(UnreadablePhotoError):
+                image = pending.result()
+                readable.append(row)
+                yield image
+
+    pooled = [features[0] for features in backbone().run(images())]
+    size = look.weights["categories"].shape[1]
+    embeddings = np.zeros((len(names), size), np.float32)
+    if pooled:
+        embeddings[readable] = look.products(np.stack(pooled))
+    return embeddings
+
+
+def _kept_at(repository: Repository, look: LookModel) -> Path:
+    name = f"look-{look.fingerprint}.npz"
+    if isinstance(repository.path, Path):
+        return repository.path / name
+    place = hashlib.sha256(str(repository.path).encode()).hexdigest()[:16]
+    return cache_folder() / "looks" / place / name
+
+
+def _read_kept(path: Path, look: LookModel) -> tuple[NDArray[np.bytes_], NDArray[np.float16]]:
+    size = look.weights["categories"].shape[1]
+    nothing = np.zeros(0, "S64"), np.zeros((0, size), np.float16)
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            return nothing
+        with np.load(path, allow_pickle=False) as file:
+            keys, embeddings = file["keys"], file["embeddings"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        # What is missing or damaged is computed again.
+        return nothing
+    if keys.dtype != "S64" or embeddings.shape != (len(keys), size):
+        return nothing
+    return keys, embeddings
+
+
+def _keep(path: Path, keys: NDArray[np.bytes_], embeddings: NDArray[np.float16]) -> None:
+    file = io.BytesIO()
+    np.savez(file, keys=keys, embeddings=embeddings)
+    # A repository that may only be read is searched all the same.
+    with suppress(RequestError, OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, file.getvalue())

@@ -1,0 +1,49 @@
+"""Complete the Look written out plainly, one number at a time, in float64."""
+
+import numpy as np
+
+
+def unit(vector):
+    return vector / max(np.sqrt(sum(x * x for x in vector)), 1e-6)
+
+
+def embed(weights, network, point):
+    hidden = []
+    for unit_number in range(weights[f"{network}/hidden/kernel"].shape[1]):
+        total = weights[f"{network}/hidden/bias"][unit_number]
+        for place, value in enumerate(point):
+            total += value * weights[f"{network}/hidden/kernel"][place, unit_number]
+        hidden.append(max(total, 0.0))
+    output = [
+        sum(h * k for h, k in zip(hidden, column, strict=True)) + bias
+        for column, bias in zip(
+            weights[f"{network}/output/kernel"].T, weights[f"{network}/output/bias"], strict=True
+        )
+    ]
+    return unit(np.array(output))
+
+
+def squared(a, b):
+    return sum((x - y) ** 2 for x, y in zip(a, b, strict=True))
+
+
+def attention(weights, regions, guide, sign):
+    powers = [
+        np.exp(sign * squared(embed(weights, "attention", region), guide)) for region in regions
+    ]
+    return [power / sum(powers) for power in powers]
+
+
+def distance(weights, scene, product, guide, kind, sign):
+    goal = embed(weights, "global", product)
+    whole = squared(embed(weights, "global", scene[0]), goal)
+    shares = attention(weights, scene[1:], guide, sign)
+    local = sum(
+        share * squared(embed(weights, "local", region), goal)
+        for share, region in zip(shares, scene[1:], strict=True)
+    )
+    return {"global": whole, "local": local, "hybrid": (whole + local) / 2}[kind]
+
+
+def hinge(right, wrong, margin):
+    return max(0.0, right - wrong + margin)
