@@ -606,7 +606,8 @@ class Repository:
         unknown = [name for name in ids if name not in places]
         if unknown:
             raise RequestError(f"{self.path}: no item {unknown[0]!r}")
-        return self._items(table.take(pa.array([places[name] for name in ids], pa.int64())))
+        table = table.take(pa.array([places[name] for name in ids], pa.int64()))
+        return self._items(table, vectors_of(table, self.schema))
 
     def __len__(self) -> int:
         """Items whose photos have not vanished, relevant or not."""
