@@ -23,6 +23,7 @@ from fashionnet.experiments import Settings
 from fashionnet.files import write_whole
 from fashionnet.progress import progress
 from fashionnet.repository.store import Repository
+from fashionnet.samples.shipped import SAMPLE_REPOSITORY, with_drawn_photos
 
 HISTORY_FILE = "history.csv"
 LARGEST_SEED = 2**32 - 1
@@ -77,7 +78,7 @@ class TrainingSettings(Settings):
     """How long and how fast; training ends when `patience` epochs in a row were no better."""
 
     epochs: Count = 20
-    batch_size: Annotated[int, Field(ge=2, le=1024)] = 128
+    batch_size: Annotated[int, Field(ge=2, le=512)] = 128
     learning_rate: Positive = 1e-3
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-4
     dropout: Share = 0.0
@@ -123,6 +124,8 @@ def read_data(settings: OutfitExperiment) -> tuple[OutfitItems, OutfitData, str]
             source.outfits, dict(zip(items.ids, categories, strict=True)), settings.seed
         )
     named = items.take([row for row, name in enumerate(items.ids) if name in data.categories])
+    if source.repository.resolve() == SAMPLE_REPOSITORY.resolve() and settings.input == "features":
+        named = with_drawn_photos(named, range(len(named)))
     with progress("looking at colours", len(named)) as advance:
         inputs = item_inputs(named, settings.input, advance)
     categories = [data.categories[name] for name in named.ids]
