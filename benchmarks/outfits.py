@@ -33,6 +33,8 @@ from fashionnet.compatibility.subspaces import SubspaceModel, SubspaceScorer
 from fashionnet.compatibility.worn_outfits import worn_items, worn_outfits
 from fashionnet.compatibility.worn_pairs import WornPairs, write_worn_pairs
 from fashionnet.network.compiled import CompiledNetwork
+from fashionnet.network.graph import frozen_graph
+from fashionnet.network.trunk import load_imagenet_weights
 from fashionnet.progress import progress
 from fashionnet.report.pictures import thumbnail
 from fashionnet.repository.store import Repository
@@ -72,6 +74,9 @@ def main() -> None:
     worn.add_argument("--data", type=Path, required=True)
     worn.add_argument("--cache", type=Path, required=True)
     worn.add_argument("--seed", type=int, default=0)
+    worn.add_argument(
+        "--trunk-weights", type=Path, help="VGG16's ImageNet weights, to measure those too"
+    )
     sheet = commands.add_parser("sheet")
     sheet.add_argument("--repository", type=Path, required=True)
     sheet.add_argument("--outfits", type=Path, required=True, help="a run of train-outfits")
@@ -79,7 +84,7 @@ def main() -> None:
     sheet.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     if arguments.command == "worn":
-        measure_worn(arguments.data, arguments.cache, arguments.seed)
+        measure_worn(arguments.data, arguments.cache, arguments.seed, arguments.trunk_weights)
     else:
         draw_outfits(arguments.repository, arguments.outfits, arguments.output, arguments.seed)
 
@@ -121,7 +126,18 @@ def described(pairs: WornPairs, cache: Path) -> dict[InputKind, OutfitItems]:
     return items
 
 
-def measure_worn(data: Path, cache: Path, seed: int) -> None:
+def imagenet_features(pairs: WornPairs, cache: Path, weights: Path) -> NDArray[np.float32]:
+    """Return the averages of the last filters of VGG16 as ImageNet left it: tops, then bottoms."""
+    file = cache / "imagenet.npy"
+    if not file.exists():
+        graph = frozen_graph(load_imagenet_weights(weights), "block5")
+        rows = range(len(pairs))
+        images = (read(row) for read in (pairs.top, pairs.bottom_cloth) for row in rows)
+        np.save(file, np.stack([pooled[:512] for _, pooled in graph.run(images)]))
+    return np.asarray(np.load(file), np.float32)
+
+
+def measure_worn(data: Path, cache: Path, seed: int, weights: Path | None) -> None:
     """Print the table of worn pairs."""
     cache.mkdir(parents=True, exist_ok=True)
     pairs = cut_pairs(data, cache)
@@ -140,6 +156,9 @@ def measure_worn(data: Path, cache: Path, seed: int) -> None:
         "Fashion Vectors, alike": CosineScorer(features[:, :CLASS_COUNT]),
         "network's embedding, alike": CosineScorer(embeddings),
     }
+    if weights:
+        found = imagenet_features(pairs, cache, weights)
+        scorers["frozen VGG16 features, alike"] = CosineScorer(found)
     for name, scorer in scorers.items():
         show(name, scorer, outfits, rows)
     for kind in KINDS:
