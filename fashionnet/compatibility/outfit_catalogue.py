@@ -98,15 +98,9 @@ class OutfitCatalogue:
         return int(np.isnan(self.prices[len(self.given) :]).sum())
 
 
-def categories_of(repository: Repository, ids: list[str], column: str) -> list[str]:
+def categories_of(repository: Repository, ids: Sequence[str], column: str) -> list[str]:
     """Return the category of each item by a column of the catalogue, '' where it has none."""
-    known = repository.metadata(ids[:1])[0] if ids else {}
-    if column not in known:
-        raise RequestError(
-            f"{repository.path}: no column {column} to take categories from; it has "
-            + (", ".join(known) or "none: build it with --metadata")
-        )
-    values = [row[column] for row in repository.metadata(ids)]
+    values = _values(repository, ids, column, f"no column {column} to take categories from")
     return ["" if value is None or value != value else str(value).strip() for value in values]
 
 
@@ -138,18 +132,23 @@ def _wanted(
     return found
 
 
-def _prices(repository: Repository, ids: list[str], column: str) -> NDArray[np.float64]:
-    rows = repository.metadata(ids)
-    if column not in rows[0]:
+def _prices(repository: Repository, ids: Sequence[str], column: str) -> NDArray[np.float64]:
+    values = _values(repository, ids, column, f"--price-column {column}: no such column")
+    numbers = [
+        float(value) if isinstance(value, (int, float)) and value >= 0 else math.nan
+        for value in values
+    ]
+    return np.array(numbers, np.float64)
+
+
+def _values(
+    repository: Repository, ids: Sequence[str], column: str, complaint: str
+) -> list[object]:
+    """Return a column's value for each item; RequestError where there is no such column."""
+    if column not in repository.columns:
         raise RequestError(
-            f"--price-column {column}: no such column; this repository has {', '.join(rows[0])}"
+            f"{repository.path}: {complaint}; it has {', '.join(repository.columns)}"
         )
-    values = [row[column] for row in rows]
-    numbers = [isinstance(value, (int, float)) and value >= 0 for value in values]
-    return np.array(
-        [
-            float(value) if number else math.nan
-            for value, number in zip(values, numbers, strict=True)
-        ],
-        np.float64,
-    )
+    table = repository.present([column])
+    values = dict(zip(table["id"].to_pylist(), table[column].to_pylist(), strict=True))
+    return [values[name] for name in ids]
