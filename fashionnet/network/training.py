@@ -100,8 +100,8 @@ def has_gpu() -> bool:
         return bool(torch.cuda.is_available())
     try:
         return bool(keras.distribution.list_devices("gpu"))
-    except AttributeError:
-        # How Keras says that a backend knows nothing of devices.
+    except (AttributeError, RuntimeError):
+        # How Keras says that a backend knows nothing of devices, and JAX that it has no GPU.
         return False
 
 
