@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -67,7 +68,9 @@ def test_a_few_or_equal_items_have_places_too(count):
 
 def test_the_page_stands_alone_with_a_place_and_a_picture_of_every_item(shop, tmp_path, capsys):
     assert draw(shop, tmp_path / "map.html") == 0
-    assert "written:" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "written:" in printed.out
+    assert "laying out 24 items" in printed.err
     page = (tmp_path / "map.html").read_text("utf-8")
     assert page.count("<script") == 2 and "alert('x')</script>" not in page
     assert not re.search(r"https?:", page)
@@ -128,3 +131,48 @@ def test_a_wrong_request_is_answered_in_one_line(shop, tmp_path, words, code, sa
     assert draw(shop, tmp_path / words[0], *words[1:]) == code
     assert said in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+
+
+@pytest.fixture(scope="module")
+def page(shop):
+    """The map's page in a browser, and what went wrong while it was loaded."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed here")
+    assert draw(shop, shop / "map.html") == 0
+    with playwright.sync_playwright() as started:
+        flags = ["--headless", "--no-sandbox", "--disable-gpu"]
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=flags)
+        page = browser.new_page(viewport={"width": 900, "height": 700})
+        page.failed = []
+        page.on("pageerror", lambda error: page.failed.append(str(error)))
+        page.goto((shop / "map.html").as_uri())
+        page.wait_for_selector("body[data-ready]")
+        yield page
+        browser.close()
+
+
+def test_nothing_is_drawn_before_the_pictures_are_there(page):
+    # The page asks for its first drawing at once; the pictures come later.
+    page.evaluate("view = null; redraw()")
+    page.evaluate("() => new Promise(requestAnimationFrame)")
+    assert page.failed == []
+
+
+def test_a_picture_drawn_large_shows_nothing_of_its_neighbours(page):
+    rims = page.evaluate(
+        """() => [...Array(count).keys()].map((item) => {
+          drawPicture(cardPen, item, 0, 0, 180);
+          const at = (row) => [...cardPen.getImageData(90, row, 1, 1).data];
+          return [at(0), at(90), at(179)];
+        })"""
+    )
+    assert len(rims) == 24
+    for top, middle, bottom in np.array(rims, int):
+        assert abs(top - middle).max() <= 25
+        assert abs(bottom - middle).max() <= 25

@@ -54,6 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
     columns, titles = maps.columns_and_titles(items, rows.tolist(), metadata, arguments.colour_by)
     if arguments.repository.resolve() == SAMPLE_REPOSITORY.resolve():
         items = with_drawn_photos(items, rows.tolist())
+    # It takes about a minute for ten thousand items, and tells nothing of how far it is.
+    print(f"laying out {len(rows):,} items, like beside like", file=sys.stderr)
     shown = maps.CatalogueMap(
         points=maps.lay_out(items.vectors.embeddings[rows]),
         ids=[items.ids[row] for row in rows],
