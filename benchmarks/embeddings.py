@@ -8,7 +8,10 @@ Two tasks, both scored by `fashionnet.similarity.protocol` on items that nothing
 
 Near-duplicate photos are on one side of the split. Every experiment of examples/embeddings is
 trained on each task, and stands beside two embeddings that learned nothing of it: VGG16's ImageNet
-features, averaged, and the embedding of the model that ships.
+features, averaged, and the embedding of the model that ships. The last is also shown after the
+linear map that takes the variation within items out (within-class covariance normalisation: Hatch
+et al., 2006, "Within-class covariance normalization for SVM-based speaker recognition"), learned
+from the training items.
 
     PYTHONPATH=. python benchmarks/embeddings.py --data ../shared/data --output embeddings
 """
@@ -38,10 +41,10 @@ from fashionnet.network.graph import frozen_graph
 from fashionnet.network.trunk import IMAGE_SIZE, find_imagenet_weights, load_imagenet_weights
 from fashionnet.photos import Image, read_ahead
 from fashionnet.progress import progress
-from fashionnet.similarity.experiment import Pairs, Views
+from fashionnet.similarity.experiment import Augmentation, Pairs, Views
 from fashionnet.similarity.item_data import read_parts
 from fashionnet.similarity.item_pictures import ItemPictures
-from fashionnet.similarity.picture_features import PictureImages
+from fashionnet.similarity.picture_features import BATCH, PictureImages
 from fashionnet.similarity.picture_views import ViewSettings
 from fashionnet.similarity.protocol import score_embedding
 
@@ -49,6 +52,8 @@ EXAMPLES = Path(__file__).parents[1] / "examples" / "embeddings"
 TASKS = ("views", "product-names")
 PARTS = ("validation", "test")
 TOPS = ("top_1", "top_5", "top_10")
+
+VGG16_PARAMETERS = 14_714_688
 
 Embed = Callable[[Sequence[Image]], NDArray[np.float32]]
 
@@ -160,7 +165,8 @@ def write_experiment(path: Path, base: Path, data: Views | Pairs, seed: int) -> 
 def baselines(parts: dict[str, ItemPictures], data: Views | Pairs, seed: int) -> dict[str, Any]:
     """Score what was trained on other things."""
     graph = frozen_graph(load_imagenet_weights(find_imagenet_weights(None)), "block5")
-    network, size = CompiledNetwork.open(), CompiledNetwork.open().embedding_size
+    network = CompiledNetwork.open()
+    size = network.embedding_size
     count = sum(array.size for array in Model.load().weights.values())
 
     def frozen(images: Sequence[Image]) -> NDArray[np.float32]:
@@ -170,11 +176,39 @@ def baselines(parts: dict[str, ItemPictures], data: Views | Pairs, seed: int) ->
         return network.describe(images).embeddings
 
     views = data.views if isinstance(data, Views) else ViewSettings()
-    images = PictureImages(IMAGE_SIZE, views, ViewSettings(), seed)
+    images = PictureImages(IMAGE_SIZE, views, Augmentation(), seed)
+    train = parts["train"]
+    # Photos that have no other picture say how views vary, as in the trainings.
+    numbers = (1, 2) if isinstance(data, Views) else (0,)
+    learned = [embedded(shipped, train, images, number)[0] for number in numbers]
+    mean, within = whitening(np.concatenate(learned), np.tile(train.labels, len(numbers)))
+
+    def whitened(images: Sequence[Image]) -> NDArray[np.float32]:
+        return np.asarray((shipped(images) - mean) @ within, np.float32)
+
     return {
-        "ImageNet's features, as they are": scored(frozen, 14_714_688, parts, images),
+        "ImageNet's features, as they are": scored(frozen, VGG16_PARAMETERS, parts, images),
         "the model that ships": scored(shipped, count, parts, images),
+        "the model that ships, whitened": scored(whitened, count + size**2, parts, images),
     }
+
+
+def whitening(
+    embeddings: NDArray[np.float32], labels: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the mean (D,) and the map (D, D) that makes the spread within items even.
+
+    The covariance within items is shrunk half way to a multiple of the unit matrix.
+    """
+    _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    means = np.zeros((len(counts), embeddings.shape[1]))
+    np.add.at(means, inverse, embeddings)
+    apart = (embeddings - (means / counts[:, None])[inverse])[counts[inverse] > 1]
+    covariance = apart.T @ apart / max(1, len(apart) - (counts > 1).sum())
+    covariance += np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+    values, vectors = np.linalg.eigh(covariance)
+    within = vectors * values**-0.5
+    return embeddings.mean(axis=0).astype(np.float32), within.astype(np.float32)
 
 
 def scored(
@@ -183,20 +217,26 @@ def scored(
     """Return what a run's results hold, of an embedding that was not trained here."""
     result: dict[str, Any] = {"parameters": parameters}
     for name in PARTS:
-        part, rows = parts[name], []
-        start = time.monotonic()
-        views = [(picture, 0) for picture in part.pictures]
-        with progress("embedding", len(part)) as advance:
-            waiting = []
-            for number, (_, pending) in enumerate(read_ahead(views, images.image), 1):
-                waiting.append(pending.result())
-                if len(waiting) == 32 or number == len(views):
-                    rows.append(embed(waiting))
-                    advance(len(waiting))
-                    waiting = []
-        result["photos_a_second"] = len(part) / (time.monotonic() - start)
-        result[name] = score_embedding(np.concatenate(rows), part.labels).to_dict()
+        embeddings, result["photos_a_second"] = embedded(embed, parts[name], images)
+        result[name] = score_embedding(embeddings, parts[name].labels).to_dict()
     return result
+
+
+def embedded(
+    embed: Embed, part: ItemPictures, images: PictureImages, view: int = 0
+) -> tuple[NDArray[np.float32], float]:
+    """Return the embeddings of a part's pictures, or of a view of each, and pictures a second."""
+    rows, waiting = [], []
+    start = time.monotonic()
+    views = [(picture, view) for picture in part.pictures]
+    with progress("embedding", len(part)) as advance:
+        for number, (_, pending) in enumerate(read_ahead(views, images.image), 1):
+            waiting.append(pending.result())
+            if len(waiting) == BATCH or number == len(views):
+                rows.append(embed(waiting))
+                advance(len(waiting))
+                waiting = []
+    return np.concatenate(rows).astype(np.float32), len(part) / (time.monotonic() - start)
 
 
 def show(task: str, parts: dict[str, ItemPictures], rows: dict[str, Any]) -> None:
