@@ -65,8 +65,9 @@ def main() -> int:
     parser.add_argument("--output", type=Path, required=True, help="for data, runs and features")
     parser.add_argument("--experiments", type=Path, default=EXAMPLES, help="a folder of TOML files")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
-    parser.add_argument("--photos", type=int, default=1500, help="of the shop and of people each")
-    parser.add_argument("--singles", type=int, default=1500, help="products without a second")
+    parser.add_argument(
+        "--photos", type=int, default=400, help="of the shop, and as many of people's own"
+    )
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     try:
@@ -83,11 +84,8 @@ def run_task(task: str, arguments: argparse.Namespace) -> None:
     folder = (arguments.output / task).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     shop = apparel(arguments.data)
-    random = np.random.default_rng(arguments.seed)
-    if task == "views":
-        data: Views | Pairs = write_views(folder, arguments, shop, random)
-    else:
-        data = write_product_names(folder, arguments, shop, random)
+    write = write_views if task == "views" else write_product_names
+    data = write(folder, arguments, shop)
     experiments = folder / "experiments"
     experiments.mkdir(exist_ok=True)
     for file in sorted(arguments.experiments.glob("[!_]*.toml")):
@@ -112,13 +110,9 @@ def apparel(data: Path) -> dict[str, list[str]]:
     return products
 
 
-def write_views(
-    folder: Path,
-    arguments: argparse.Namespace,
-    shop: dict[str, list[str]],
-    random: np.random.Generator,
-) -> Views:
+def write_views(folder: Path, arguments: argparse.Namespace, shop: dict[str, list[str]]) -> Views:
     """Write a list of photos; of products with one name, only the first."""
+    random = np.random.default_rng(arguments.seed)
     images = arguments.data / "catalogue" / "images"
     products = [images / names[0] for names in shop.values()]
     own = sorted((arguments.data / "photos").rglob("*.jpg"))
@@ -129,27 +123,21 @@ def write_views(
     ]
     path = folder / "photos.txt"
     path.write_text("\n".join(map(str, chosen)) + "\n", encoding="utf-8")
-    return Views(name="views", photos=path, held_out=0.4)
+    return Views(name="views", photos=path, held_out=0.5)
 
 
 def write_product_names(
-    folder: Path,
-    arguments: argparse.Namespace,
-    shop: dict[str, list[str]],
-    random: np.random.Generator,
+    folder: Path, arguments: argparse.Namespace, shop: dict[str, list[str]]
 ) -> Pairs:
-    """Write a CSV of pairs, each photo of a name with the next, and a list of single products."""
+    """Write a CSV of pairs, each photo of a name with the next."""
     images = (arguments.data / "catalogue" / "images").resolve()
-    path, singles = folder / "pairs.csv", folder / "singles.txt"
+    path = folder / "pairs.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["first", "second"])
         for names in shop.values():
             writer.writerows(pairwise(names))
-    alone = [names[0] for names in shop.values() if len(names) == 1]
-    chosen = random.permutation(len(alone))[: arguments.singles]
-    singles.write_text("".join(f"{images / alone[row]}\n" for row in chosen), encoding="utf-8")
-    return Pairs(name="pairs", pairs=path, images=images, singles=singles)
+    return Pairs(name="pairs", pairs=path, images=images)
 
 
 def write_experiment(path: Path, base: Path, data: Views | Pairs, seed: int) -> None:

@@ -202,7 +202,7 @@ def test_losses_over_proxies_are_those_written_out(name):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-@pytest.mark.parametrize("distance", DISTANCES)
+@pytest.mark.parametrize("distance", ["l2", "angular"])
 @pytest.mark.parametrize(
     ("labels", "points"),
     [

@@ -60,6 +60,8 @@ def home(tmp_path_factory, trunk_file):
     write_catalogue(folder / "photos", 48, seed=6)
     (folder / "photos" / "labels.csv").rename(folder / "labels.csv")
     (folder / "my_photos").symlink_to(ROOT / "examples" / "wardrobe")
+    for block in blocks("toml"):
+        (folder / block.split()[1]).write_text(block, encoding="utf-8")
     return folder
 
 
@@ -85,7 +87,12 @@ def test_the_commands_of_the_readme_work(home, trunk_file):
             text=True,
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    for written in ("recommendations.html", "for_me.html", "models/mine/README.md"):
+    for written in (
+        "recommendations.html",
+        "for_me.html",
+        "models/mine/README.md",
+        "runs/results.csv",
+    ):
         assert (home / written).stat().st_size > 0
 
 
