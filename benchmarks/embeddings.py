@@ -11,9 +11,11 @@ trained on each task, and stands beside two embeddings that learned nothing of i
 features, averaged, and the embedding of the model that ships. The last is also shown after the
 linear map that takes the variation within items out (within-class covariance normalisation: Hatch
 et al., 2006, "Within-class covariance normalization for SVM-based speaker recognition"), learned
-from the training items.
+from the training items. With `--repository`, built from the shop's photos by the model that ships,
+the ten nearest of test photos are also judged by their true labels, before and after that map.
 
-    PYTHONPATH=. python benchmarks/embeddings.py --data ../shared/data --output embeddings
+    PYTHONPATH=. python benchmarks/embeddings.py --data ../shared/data --output embeddings \
+        --repository shop.repository
 """
 
 import argparse
@@ -31,17 +33,21 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+from similarity import bootstrap, labelled
 
 from fashionnet.cli import run_command
 from fashionnet.errors import RequestError
-from fashionnet.experiments import RESULTS_FILE
+from fashionnet.experiments import RESULTS_FILE, read_experiment
+from fashionnet.labels import read_labels
 from fashionnet.network.compiled import CompiledNetwork
-from fashionnet.network.folder import Model
+from fashionnet.network.folder import DEFAULT_MODEL, Model
 from fashionnet.network.graph import frozen_graph
 from fashionnet.network.trunk import IMAGE_SIZE, find_imagenet_weights, load_imagenet_weights
 from fashionnet.photos import Image, read_ahead
 from fashionnet.progress import progress
-from fashionnet.similarity.experiment import Augmentation, Pairs, Views
+from fashionnet.repository.store import Repository
+from fashionnet.schema import Schema
+from fashionnet.similarity.experiment import Augmentation, EmbeddingExperiment, Pairs, Views
 from fashionnet.similarity.item_data import read_parts
 from fashionnet.similarity.item_pictures import ItemPictures
 from fashionnet.similarity.picture_features import BATCH, PictureImages
@@ -56,6 +62,7 @@ TOPS = ("top_1", "top_5", "top_10")
 VGG16_PARAMETERS = 14_714_688
 
 Embed = Callable[[Sequence[Image]], NDArray[np.float32]]
+Map = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 def main() -> int:
@@ -63,6 +70,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--output", type=Path, required=True, help="for data, runs and features")
+    parser.add_argument("--repository", type=Path, help="of the shop's photos")
     parser.add_argument("--experiments", type=Path, default=EXAMPLES, help="a folder of TOML files")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
     parser.add_argument(
@@ -94,10 +102,12 @@ def run_task(task: str, arguments: argparse.Namespace) -> None:
     if code := run_command("train-embedding", words):
         raise RequestError(f"train-embedding ended with {code}")
     parts = read_parts(data, arguments.seed, folder)
-    rows = baselines(parts, data, arguments.seed)
+    rows, whitened = baselines(parts, data, arguments.seed)
     for file in sorted(experiments.glob("*.toml")):
         rows[file.stem] = json.loads((folder / "runs" / file.stem / RESULTS_FILE).read_text())
     show(task, parts, rows)
+    if arguments.repository:
+        show_attributes(arguments, whitened)
 
 
 def apparel(data: Path) -> dict[str, list[str]]:
@@ -144,14 +154,17 @@ def write_experiment(path: Path, base: Path, data: Views | Pairs, seed: int) -> 
     """Write an experiment that takes over another and has other data."""
     lines = [f"extends = {json.dumps(str(base.resolve()))}", f"seed = {seed}", "[data]"]
     values = data.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-    lines += [
-        f"{key} = {json.dumps(value)}" for key, value in {"name": data.name, **values}.items()
-    ]
+    lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+    few = read_experiment(base, EmbeddingExperiment).augmentation.views == 1
+    if few and isinstance(data, Views):
+        lines += ["[augmentation]", "views = 3"]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def baselines(parts: dict[str, ItemPictures], data: Views | Pairs, seed: int) -> dict[str, Any]:
-    """Score what was trained on other things."""
+def baselines(
+    parts: dict[str, ItemPictures], data: Views | Pairs, seed: int
+) -> tuple[dict[str, Any], Map]:
+    """Score what was trained on other things; returns the map that was learned, too."""
     graph = frozen_graph(load_imagenet_weights(find_imagenet_weights(None)), "block5")
     network = CompiledNetwork.open()
     size = network.embedding_size
@@ -171,14 +184,17 @@ def baselines(parts: dict[str, ItemPictures], data: Views | Pairs, seed: int) ->
     learned = [embedded(shipped, train, images, number)[0] for number in numbers]
     mean, within = whitening(np.concatenate(learned), np.tile(train.labels, len(numbers)))
 
-    def whitened(images: Sequence[Image]) -> NDArray[np.float32]:
-        return np.asarray((shipped(images) - mean) @ within, np.float32)
+    def whitened(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray((embeddings - mean) @ within, np.float32)
 
-    return {
+    rows = {
         "ImageNet's features, as they are": scored(frozen, VGG16_PARAMETERS, parts, images),
         "the model that ships": scored(shipped, count, parts, images),
-        "the model that ships, whitened": scored(whitened, count + size**2, parts, images),
+        "the model that ships, whitened": scored(
+            lambda images: whitened(shipped(images)), count + size**2, parts, images
+        ),
     }
+    return rows, whitened
 
 
 def whitening(
@@ -240,6 +256,23 @@ def show(task: str, parts: dict[str, ItemPictures], rows: dict[str, Any]) -> Non
         weights, rate = f"{row['parameters'] / 1e6:.1f} M", f"{row['photos_a_second']:.0f}"
         table.add_row(name, *cells, validation, weights, rate)
     Console(width=140).print(table)
+
+
+def show_attributes(arguments: argparse.Namespace, whitened: Map) -> None:
+    """Print how many of the ten nearest have all true attributes of a test photo."""
+    items = Repository.open(arguments.repository).items()
+    labels = read_labels(arguments.data / "attributes.csv", arguments.data, Schema.default())
+    photos = labelled(items, labels, DEFAULT_MODEL)
+    pool = np.flatnonzero(np.isin(photos.parts, ("validation", "test")))
+    queries = np.flatnonzero(photos.parts[pool] == "test")
+    truth, embeddings = photos.truth[pool], photos.items.vectors.embeddings[pool]
+    for name, places in (("as it is", embeddings), ("whitened", whitened(embeddings))):
+        units = places / np.linalg.norm(places, axis=1, keepdims=True)
+        likeness = units[queries] @ units.T
+        likeness[np.arange(len(queries)), queries] = -2
+        nearest = np.argsort(-likeness, axis=1)[:, :10]
+        same = (truth[nearest] == truth[queries][:, None]).all(axis=2).mean(axis=1)
+        print(f"{name}: of the ten nearest have all attributes: {bootstrap(same, arguments.seed)}")
 
 
 def interval(figure: dict[str, float]) -> str:

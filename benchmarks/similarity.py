@@ -254,7 +254,7 @@ def measure_colours(repository: Repository, items: Items, column: str, seed: int
     first = np.array([next(iter(found[row]), "") == shop[row] for row in known])
     two = np.array([shop[row] in list(found[row])[:2] for row in known])
     table = Table("colour", "photos", "first", "among the first two")
-    table.add_row("all", str(len(known)), _interval(first, seed), _interval(two, seed))
+    table.add_row("all", str(len(known)), bootstrap(first, seed), bootstrap(two, seed))
     for name in NAMED_COLOURS:
         has = shop[known] == name
         if has.sum() >= FEWEST_PHOTOS:
@@ -325,11 +325,11 @@ def _taken(items: Items, rows: Sequence[int] | NDArray[np.intp]) -> Items:
 
 
 def _add(table: Table, way: str, strength: str, shares: NDArray[np.float64], seed: int) -> None:
-    has, kept = (_interval(shares[:, column], seed) for column in (0, 1))
+    has, kept = (bootstrap(shares[:, column], seed) for column in (0, 1))
     table.add_row(way, strength, has, kept, f"{np.nanmean(shares[:, 2]):.3f}")
 
 
-def _interval(values: NDArray[np.float64] | NDArray[np.bool_], seed: int) -> str:
+def bootstrap(values: NDArray[np.float64] | NDArray[np.bool_], seed: int) -> str:
     """Return the mean and its 95% bootstrap interval."""
     values = values[~np.isnan(values)]
     random = np.random.default_rng(seed)

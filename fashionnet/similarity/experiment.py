@@ -211,3 +211,9 @@ class EmbeddingExperiment(Settings):
         if isinstance(self.loss, ArcFace) and self.distance != "angular":
             raise ValueError("of the loss arcface the distance must be angular")
         return self
+
+    @model_validator(mode="after")
+    def _single_photos_have_views(self) -> "EmbeddingExperiment":
+        if isinstance(self.data, Views) and self.augmentation.views < 2:
+            raise ValueError("of single photos augmentation.views must be 2 or more")
+        return self

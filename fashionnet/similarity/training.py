@@ -35,6 +35,8 @@ from fashionnet.similarity.trained import TrainedEmbedding, metric_of, write_wei
 
 HISTORY, LOG = "history.csv", "log"
 
+_TIMED = 128
+
 
 def train_embedding(
     experiment: EmbeddingExperiment,
@@ -66,9 +68,7 @@ def train_embedding(
     interrupted = trainer.run()
     trained = TrainedEmbedding(experiment, network)
     trained.load(folder)
-    figures, rate = {}, 0.0
-    for part in ("validation", "test"):
-        figures[part], rate = _scored(trained, parts[part], images)
+    figures = {name: trainer.figures(parts[name]) for name in ("validation", "test")}
     say(results_line("test", figures["test"]))
     return {
         "test": figures["test"].to_dict(),
@@ -77,7 +77,7 @@ def train_embedding(
         "best_epoch": trainer.best_epoch,
         "interrupted": interrupted,
         "parameters": network.parameters,
-        "photos_a_second": round(rate, 1),
+        "photos_a_second": round(_rate(trained, parts["test"], images), 1),
         "pictures": {name: len(part) for name, part in parts.items()},
         "precision": precision,
         "command": command,
@@ -107,16 +107,14 @@ def _reader(
     return features.read
 
 
-def _scored(
-    trained: TrainedEmbedding, part: ItemPictures, images: PictureImages
-) -> tuple[RetrievalFigures, float]:
-    """Return the figures of a part, from its photos on, and pictures a second."""
+def _rate(trained: TrainedEmbedding, part: ItemPictures, images: PictureImages) -> float:
+    """Return how many pictures a second the whole network embeds, from their files on."""
+    views = [(picture, 0) for picture in part.pictures[:_TIMED]]
+    # What is compiled at the first call takes no part.
+    embed(trained.of_images, views[:1], images.image)
     start = time.monotonic()
-    with progress("embedding", len(part)) as advance:
-        views = [(picture, 0) for picture in part.pictures]
-        embeddings = embed(trained.of_images, views, images.image, advance)
-    rate = len(part) / (time.monotonic() - start)
-    return score_embedding(embeddings, part.labels, trained.metric), rate
+    embed(trained.of_images, views, images.image)
+    return len(views) / (time.monotonic() - start)
 
 
 def results_line(name: str, figures: RetrievalFigures) -> str:
@@ -165,11 +163,15 @@ class _Trainer:
             return True
         return False
 
+    def figures(self, part: ItemPictures) -> RetrievalFigures:
+        """Score the pictures of a part with the weights as they are."""
+        views = [(picture, 0) for picture in part.pictures]
+        embeddings = embed(self.network.trained.predict_on_batch, views, self.read)
+        return score_embedding(embeddings, part.labels, metric_of(self.experiment))
+
     def measure(self, epoch: int, loss: float) -> None:
         """Score the validation pictures after an epoch, and keep what is best."""
-        views = [(picture, 0) for picture in self.validation.pictures]
-        embeddings = embed(self.network.trained.predict_on_batch, views, self.read)
-        figures = score_embedding(embeddings, self.validation.labels, metric_of(self.experiment))
+        figures = self.figures(self.validation)
         shown = {f"top_{k}": round(i.value, 6) for k, i in figures.accuracy.items()}
         row: dict[str, float | str] = {"epoch": epoch, "loss": loss, **shown}
         self.history.append(row)
