@@ -20,8 +20,7 @@ from PIL import Image as pillow
 from fashionnet.compatibility.outfit_data import OutfitData
 from fashionnet.compatibility.outfit_experiments import OutfitExperiment, train_on
 from fashionnet.compatibility.outfit_items import InputKind, OutfitItems, item_inputs
-from fashionnet.compatibility.outfit_search import assemble_outfits
-from fashionnet.compatibility.outfit_tests import (
+from fashionnet.compatibility.outfit_measures import (
     Scorer,
     as_rows,
     auc_interval,
@@ -29,6 +28,7 @@ from fashionnet.compatibility.outfit_tests import (
     share_interval,
     validation_auc,
 )
+from fashionnet.compatibility.outfit_search import assemble_outfits
 from fashionnet.compatibility.subspaces import SubspaceModel, SubspaceScorer
 from fashionnet.compatibility.worn_outfits import worn_items, worn_outfits
 from fashionnet.compatibility.worn_pairs import WornPairs, write_worn_pairs

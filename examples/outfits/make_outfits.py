@@ -2,7 +2,7 @@
 
     PYTHONPATH=. python examples/outfits/make_outfits.py > examples/outfits/outfits.csv
 
-A shirt or a top is worn under a sweater or a blazer of the same gender and use. Nobody wore them.
+A shirt or a top is worn under a sweater or a blazer of the same pattern. Nobody wore them.
 """
 
 import csv
@@ -21,15 +21,16 @@ def main() -> None:
     """Print the table."""
     random = np.random.default_rng(0)
     repository = Repository.open(SAMPLE_REPOSITORY)
-    ids = repository.items().ids
+    items = repository.items()
+    ids = items.ids
+    pattern = {name: items.vectors.classes(row)[0] for row, name in enumerate(ids)}
     rows = dict(zip(ids, repository.metadata(ids), strict=True))
     below = [name for name in ids if rows[name]["articleType"] in BELOW]
     pairs = [
         (one, two)
         for one in below
         for two in ids
-        if rows[two]["articleType"] in ABOVE
-        and all(rows[one][column] == rows[two][column] for column in ("gender", "usage"))
+        if rows[two]["articleType"] in ABOVE and pattern[one] == pattern[two]
     ]
     chosen = random.choice(len(pairs), OUTFITS, replace=False)
     writer = csv.writer(sys.stdout, lineterminator="\n")

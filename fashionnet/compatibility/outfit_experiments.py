@@ -14,7 +14,7 @@ from pydantic import Field
 from fashionnet.compatibility.outfit_catalogue import categories_of
 from fashionnet.compatibility.outfit_data import OutfitData, read_outfits
 from fashionnet.compatibility.outfit_items import InputKind, OutfitItems, item_inputs
-from fashionnet.compatibility.outfit_tests import measure, validation_auc
+from fashionnet.compatibility.outfit_measures import measure, validation_auc
 from fashionnet.compatibility.polyvore import Split, read_polyvore
 from fashionnet.compatibility.subspaces import Attention, SubspaceScorer
 from fashionnet.compatibility.worn_outfits import worn_items, worn_outfits

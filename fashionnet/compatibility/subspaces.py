@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from fashionnet.compatibility.outfit_items import InputKind, OutfitItems
-from fashionnet.compatibility.outfit_tests import NO_ITEM
+from fashionnet.compatibility.outfit_measures import NO_ITEM
 from fashionnet.errors import RequestError
 from fashionnet.files import write_whole
 
@@ -105,11 +105,6 @@ class SubspaceModel:
         logits = logits + self.weights["attention/bias"]
         chances = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.where(known[:, None], chances / chances.sum(axis=1, keepdims=True), even)
-
-    def embedded(self, inputs: Floats, own: NDArray[np.intp], other: NDArray[np.intp]) -> Floats:
-        """Return unit-length embeddings (N, S) of items beside partners of other categories."""
-        weights = self.attention_weights(inputs, own, other)
-        return _mixed(self.projected(inputs), weights)
 
     @property
     def subspaces(self) -> int:
