@@ -7,8 +7,8 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from fashionnet.app import safety
-from fashionnet.app.api import Service
 from fashionnet.app.server import make_app
+from fashionnet.app.service import Service
 from fashionnet.app.snapshot import Snapshot
 from fashionnet.repository.store import Repository
 

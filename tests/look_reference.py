@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from fashionnet.compatibility.look_features import WIDTH
+from fashionnet.compatibility.look_model import LookModel, Views
+
 
 def unit(vector):
     return vector / max(np.sqrt(sum(x * x for x in vector)), 1e-6)
@@ -47,3 +50,18 @@ def distance(weights, scene, product, guide, kind, sign):
 
 def hinge(right, wrong, margin):
     return max(0.0, right - wrong + margin)
+
+
+def random_look(backbone, views=None, categories=("Shoes", "Bags")):
+    """A look model of random weights, on features of a backbone that is named."""
+    views, random = views or Views(), np.random.default_rng(0)
+    weights = {"categories": random.normal(0, 1, (len(categories), 8))}
+    for network in ("global", "local", "attention"):
+        weights |= {
+            f"{network}/hidden/kernel": random.normal(0, 0.3, (WIDTH, 12)),
+            f"{network}/hidden/bias": random.normal(0, 0.1, 12),
+            f"{network}/output/kernel": random.normal(0, 0.5, (12, 8)),
+            f"{network}/output/bias": random.normal(0, 0.1, 8),
+        }
+    weights = {name: array.astype(np.float32) for name, array in weights.items()}
+    return LookModel(backbone, categories, "hybrid", -1, views, weights).rounded()

@@ -450,7 +450,8 @@ def test_the_description_of_the_interface_is_whole(client):
         for path in document["paths"].values()
         for operation in path.values()
     }
-    assert {"describe", "profile", "recommend", "items", "item", "picture"} <= operations
+    named = {"describe", "profile", "recommend", "similar", "complete_look", "items", "item", "map"}
+    assert named <= operations
     assert all(path.startswith("/api/v1/") for path in document["paths"])
     assert "example" in json.dumps(document["components"]["schemas"]["RecommendRequest"])
     for path in document["paths"].values():

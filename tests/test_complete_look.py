@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from look_reference import random_look
 from PIL import Image as pillow
 from worn_people import draw_person
 
@@ -19,7 +20,7 @@ from fashionnet.compatibility.complete_look import (
     scene_view,
 )
 from fashionnet.compatibility.look_features import REGIONS, WIDTH, Backbone, FeatureStore
-from fashionnet.compatibility.look_model import LookModel, Views
+from fashionnet.compatibility.look_model import Views
 from fashionnet.compatibility.look_pairs import Picture
 from fashionnet.compatibility.look_products import LookProducts, product_view, rows_of_category
 from fashionnet.errors import RequestError
@@ -28,20 +29,6 @@ from fashionnet.network.folder import Model
 from fashionnet.repository.store import Repository
 
 KINDS = ("Shoes", "Bags", "Jeans")
-
-
-def random_look(backbone, views=None, categories=("Shoes", "Bags")):
-    views, random = views or Views(), np.random.default_rng(0)
-    weights = {"categories": random.normal(0, 1, (len(categories), 8))}
-    for network in ("global", "local", "attention"):
-        weights |= {
-            f"{network}/hidden/kernel": random.normal(0, 0.3, (WIDTH, 12)),
-            f"{network}/hidden/bias": random.normal(0, 0.1, 12),
-            f"{network}/output/kernel": random.normal(0, 0.5, (12, 8)),
-            f"{network}/output/bias": random.normal(0, 0.1, 8),
-        }
-    weights = {name: array.astype(np.float32) for name, array in weights.items()}
-    return LookModel(backbone, categories, "hybrid", -1, views, weights).rounded()
 
 
 @pytest.fixture(scope="module")

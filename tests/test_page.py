@@ -6,8 +6,10 @@ import signal
 from pathlib import Path
 
 import pytest
+from look_reference import random_look
 from page_server import serving
 
+from fashionnet.app.client import Client
 from fashionnet.network.compiled import CompiledNetwork
 from fashionnet.repository.store import Repository
 from fashionnet.samples.collection import write_catalogue
@@ -23,7 +25,7 @@ FLAGS = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
-TABS = ("My style", "For me", "Shift", "Catalogue")
+TABS = ("My style", "For me", "Shift", "Complete", "Catalogue")
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed here")
@@ -133,6 +135,8 @@ def wait_for_tab(page, tab):
         wait_for_pictures(page)
     if tab == "Shift":
         page.wait_for_selector("#shift-wall:not([aria-busy]) .card")
+    if tab == "Complete":
+        page.wait_for_selector("#look-state .notice >> text=--")
     if tab == "Catalogue":
         page.wait_for_selector("#map-place > *")
         page.wait_for_selector("#holdings .figures")
@@ -364,12 +368,22 @@ def test_the_sample_catalogue_says_how_to_get_one_of_ones_own(visit, pictures):
 
 @pytest.fixture(scope="module")
 def small_shop(tmp_path_factory):
-    """A repository of four drawn photos, and twenty-four photos to be added; not to be changed."""
+    """A repository of four drawn photos, a look model of random weights, and 24 photos to add."""
     place = tmp_path_factory.mktemp("shop")
     write_catalogue(place / "shop", 4, seed=3)
     write_catalogue(place / "new", 24, seed=4)
-    Repository.build(place / "shop" / "catalogue.csv", place / "repository", CompiledNetwork.open())
+    network = CompiledNetwork.open()
+    Repository.build(place / "shop" / "catalogue.csv", place / "repository", network)
+    (place / "look").mkdir()
+    random_look(network.fingerprint).save(place / "look")
     return place
+
+
+@pytest.fixture(scope="module")
+def shop_address(small_shop, cache):
+    words = ("--repository", small_shop / "repository", "--look", small_shop / "look")
+    with serving(*words, environment=cache) as (_, address):
+        yield address
 
 
 @pytest.fixture
@@ -379,27 +393,51 @@ def own(small_shop, tmp_path):
     return tmp_path
 
 
-def test_the_map_is_drawn_and_opens_what_is_in_its_middle(visit, small_shop, cache, pictures):
-    with serving("--repository", small_shop / "repository", environment=cache) as (_, address):
-        page = visit(at=address)
-        open_tab(page, "Catalogue")
-        page.click("#draw-map")
-        page.wait_for_selector("#map[data-ready]")
-        page.locator("#map").scroll_into_view_if_needed()
-        page.screenshot(path=pictures / "map.png")
-        assert serious_findings(page) == []
-        page.focus("#map > canvas")
-        page.keyboard.press("Enter")
-        page.wait_for_selector("dialog[open] #item-title")
-        page.keyboard.press("Escape")
-        # It is there at once when the tab is opened again, and for the next visit.
-        again = visit(at=address)
-        open_tab(again, "Catalogue")
-        again.wait_for_selector("#map[data-ready]")
-        for each in (page, again):
-            each.goto("about:blank")
-            each.asked.clear()
-            each.failed.clear()
+def test_the_map_is_drawn_and_opens_what_is_in_its_middle(visit, shop_address, pictures):
+    page = visit(at=shop_address)
+    open_tab(page, "Catalogue")
+    page.click("#draw-map")
+    page.wait_for_selector("#map[data-ready]")
+    page.locator("#map").scroll_into_view_if_needed()
+    page.screenshot(path=pictures / "map.png")
+    assert serious_findings(page) == []
+    page.focus("#map > canvas")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("dialog[open] #item-title")
+    page.keyboard.press("Escape")
+    # It is there at once for the next visit.
+    again = visit(at=shop_address)
+    open_tab(again, "Catalogue")
+    again.wait_for_selector("#map[data-ready]")
+
+
+@pytest.mark.parametrize("kind", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_look_is_completed_with_a_photo_and_with_an_item(visit, shop_address, pictures, kind):
+    page = visit(kind, at=shop_address)
+    open_tab(page, "Complete")
+    page.wait_for_selector("#look-choices:not([hidden])")
+    page.set_input_files("#look-drop input[type=file] >> nth=0", WARDROBE[0])
+    page.wait_for_selector(f"#look-found >> text=goes best with {WARDROBE[0].name}")
+    assert "Attention over the photo" in page.get_attribute("#look-figures img >> nth=1", "alt")
+    until(page, "[...document.querySelectorAll('#look-figures img')].every((i) => i.naturalWidth)")
+    chosen = page.locator("#look-category option").nth(1).inner_text()
+    page.select_option("#look-category", index=1)
+    page.wait_for_selector(f"#look-found >> text=of {chosen.partition(' (')[0]},")
+    until(page, "[...document.querySelectorAll('#look-wall img')].every((i) => i.naturalWidth)")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.screenshot(path=pictures / f"look-{kind['viewport']['width']}.png")
+    assert serious_findings(page) == []
+    open_tab(page, "For me")
+    title = titles(page)[0]
+    page.locator("#wall .card").first.get_by_text("Complete the look").click()
+    page.wait_for_selector(f"#look-found >> text=goes best with {title}")
+
+
+def test_the_python_client_completes_a_look(shop_address):
+    client = Client(shop_address)
+    column = client.items()["items"][0]["metadata"]["articleType"]
+    found = client.complete_look(WARDROBE[0], column, top=2)
+    assert found["category"] == column and found["items"][0]["compatibility"] > 0
 
 
 def test_added_photos_are_described_though_the_server_is_killed_meanwhile(

@@ -1,38 +1,37 @@
-"""The HTTP interface, version 1: describe, profile, recommend, similar, items, map."""
+"""The HTTP interface, version 1: describe, recommend, similar, complete-look, items."""
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import TypeAdapter, ValidationError
 
-from fashionnet.app.addition import Adder
-from fashionnet.app.limits import (
-    ITEMS_DEEP,
-    PAGE_SIZE,
-    PHOTO_TYPES,
-    TEXT,
-    WAITING_PHOTOS,
-    WAITING_PICTURES,
-    WAITING_REQUESTS,
+from fashionnet.app.catalogue_api import add_catalogue_routes
+from fashionnet.app.limits import ITEMS_DEEP
+from fashionnet.app.look import scene_of_item, scene_of_upload
+from fashionnet.app.parameters import (
+    PHOTO_BODY,
+    Category,
+    CategoryColumn,
+    FiltersText,
+    Page,
+    PageSize,
+    PhotoName,
+    SceneItem,
+    photo_bytes,
 )
-from fashionnet.app.map import CatalogueMaps
-from fashionnet.app.pictures import Pictures, Size
-from fashionnet.app.queue import WorkQueue
+from fashionnet.app.pictures import Size
+from fashionnet.app.service import Service
 from fashionnet.app.shown import VERSION, page_bounds, shown_items
 from fashionnet.app.similar import similar
 from fashionnet.app.snapshot import Snapshot
 from fashionnet.app.taste import photos_of, style_profile, summary
 from fashionnet.app.types import (
-    AddedPhoto,
-    Addition,
+    CompletedLook,
     Document,
     Filters,
     Item,
     ItemPage,
-    LeftOutPage,
-    MapItems,
-    MapStatus,
+    LookFacts,
     Photo,
     Problem,
     Profile,
@@ -46,7 +45,6 @@ from fashionnet.app.types import (
     Taste,
 )
 from fashionnet.app.uploads import describe_upload
-from fashionnet.describing import Network
 from fashionnet.errors import RequestError
 from fashionnet.matching import recommend
 from fashionnet.profile import StyleProfile
@@ -69,53 +67,6 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         429: "too much is waiting: try again after Retry-After seconds",
     }.items()
 }
-_PHOTO_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            kind: {"schema": {"type": "string", "format": "binary"}} for kind in PHOTO_TYPES
-        },
-    }
-}
-
-Page = Annotated[int, Query(ge=1, le=1_000_000)]
-PageSize = Annotated[int, Query(ge=1, le=PAGE_SIZE)]
-FiltersText = Annotated[
-    str,
-    Query(
-        max_length=20_000,
-        description="the filters of `recommend`, as JSON",
-        examples=['[{"column": "pattern", "any_of": ["striped"]}]'],
-    ),
-]
-PhotoName = Annotated[str, Query(min_length=1, max_length=TEXT, examples=["striped shirt.jpg"])]
-
-
-class Service:
-    """What the interface works with.
-
-    Attributes:
-        snapshot: the repository's items; another one takes its place when photos were added.
-        network: returns the network, waiting until it is compiled.
-    """
-
-    def __init__(self, snapshot: Snapshot, network: Callable[[], Network], threads: int) -> None:
-        self.snapshot = snapshot
-        self.network = network
-        self.pictures = Pictures()
-        self.maps = CatalogueMaps()
-        self.adder = Adder(snapshot, network, self._show)
-        self.describing = WorkQueue(threads, WAITING_PHOTOS)
-        self.matching = WorkQueue(threads, WAITING_REQUESTS)
-        self.drawing = WorkQueue(threads, WAITING_PICTURES)
-
-    def close(self) -> None:
-        """Drop what is waiting."""
-        for queue in (self.describing, self.matching, self.drawing):
-            queue.close()
-
-    def _show(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
 
 
 def make_router(service: Service) -> APIRouter:
@@ -127,13 +78,13 @@ def make_router(service: Service) -> APIRouter:
         """Say what the repository holds and what its items can be filtered by."""
         return await service.matching.run(_facts, service)
 
-    @router.post("/describe", operation_id="describe", openapi_extra=_PHOTO_BODY)
+    @router.post("/describe", operation_id="describe", openapi_extra=PHOTO_BODY)
     async def describe(request: Request, name: PhotoName = "photo") -> Photo:
         """Return the Fashion Vector of one photo, whose bytes are the request's body.
 
         The photo is held in memory until it is described, and nowhere afterwards.
         """
-        data = await _photo_bytes(request)
+        data = await photo_bytes(request)
         return await service.describing.run(lambda: describe_upload(service.network(), data, name))
 
     @router.post("/profile", operation_id="profile")
@@ -195,71 +146,39 @@ def make_router(service: Service) -> APIRouter:
         headers = {"cache-control": "private, max-age=31536000, immutable"}
         return Response(made, media_type="image/jpeg", headers=headers)
 
-    @router.get("/map", operation_id="map")
-    async def map_status() -> MapStatus:
-        """Say whether the map of the catalogue is made, or how far it is."""
-        return await service.matching.run(service.maps.status, service.snapshot)
+    @router.get("/complete-look", operation_id="look_facts")
+    async def look_facts() -> LookFacts:
+        """Say what looks can be completed with, and how far the products are."""
+        return await service.matching.run(service.looks.facts, service.snapshot)
 
-    @router.post("/map", operation_id="make_map")
-    async def make_map() -> MapStatus:
-        """Make the map of the catalogue, in the background, unless it is there."""
-        return await service.matching.run(service.maps.start, service.snapshot)
+    @router.post("/complete-look/products", operation_id="read_products")
+    async def read_products() -> LookFacts:
+        """Read the products, in the background, unless that is done."""
+        return await service.matching.run(service.looks.start, service.snapshot)
 
-    @router.get("/map/items", operation_id="map_items", response_model=MapItems)
-    async def map_items() -> Response:
-        """Return the items of the map: places, titles, and what they can be coloured by."""
-        made = await service.matching.run(service.maps.items, service.snapshot)
-        if made is None:
-            raise HTTPException(404, "the map is not made yet: POST /map makes it")
-        return Response(made, media_type="application/json")
+    @router.post("/complete-look", operation_id="complete_look", openapi_extra=PHOTO_BODY)
+    async def complete_look(
+        request: Request,
+        category: Category,
+        column: CategoryColumn = None,
+        item: SceneItem = None,
+        top: PageSize = 24,
+    ) -> CompletedLook:
+        """Return the products that go best with a scene: the photo in the body, or an item's.
 
-    @router.get(
-        "/map/picture",
-        operation_id="map_picture",
-        response_class=Response,
-        responses={200: {"content": {"image/jpeg": {}}}},
-    )
-    async def map_picture() -> Response:
-        """Return the small pictures of the map's items, in rows on one JPEG."""
-        made = await service.matching.run(service.maps.picture, service.snapshot)
-        if made is None:
-            raise HTTPException(404, "the map is not made yet: POST /map makes it")
-        return Response(made, media_type="image/jpeg")
+        The photo is held in memory until the look is completed, and nowhere afterwards.
+        """
+        snapshot, looks = service.snapshot, service.looks
+        data = b"" if item is not None else await photo_bytes(request)
 
-    @router.get("/catalogue/left-out", operation_id="left_out")
-    async def left_out(page: Page = 1, page_size: PageSize = 60) -> LeftOutPage:
-        """List what did not become an item, and why."""
-        rows = await service.matching.run(service.adder.left_out)
-        start = (page - 1) * page_size
-        shown = rows[start : start + page_size]
-        return LeftOutPage(left_out=shown, total=len(rows), page=page, page_size=page_size)
+        def work() -> CompletedLook:
+            scene = scene_of_upload(data) if item is None else scene_of_item(snapshot, item)
+            return looks.complete(snapshot, scene, category, column, top)
 
-    @router.post(
-        "/catalogue/photos", operation_id="add_photo", status_code=201, openapi_extra=_PHOTO_BODY
-    )
-    async def add_photo(request: Request, name: PhotoName = "photo") -> AddedPhoto:
-        """Put one photo, the request's body, into the catalogue's folder, to be described."""
-        data = await _photo_bytes(request)
-        return await service.matching.run(service.adder.put, data, name)
+        return await service.describing.run(work)
 
-    @router.post("/catalogue/addition", operation_id="start_addition", status_code=202)
-    async def start_addition() -> Addition:
-        """Describe the photos that were put into the catalogue's folder, as items."""
-        return await service.matching.run(service.adder.start)
-
-    @router.get("/catalogue/addition", operation_id="addition")
-    async def addition() -> Addition:
-        """Say how far the photos that are being added are."""
-        return service.adder.status()
-
+    add_catalogue_routes(router, service)
     return router
-
-
-async def _photo_bytes(request: Request) -> bytes:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in PHOTO_TYPES:
-        raise HTTPException(415, f"expected a photo of type {', '.join(PHOTO_TYPES)}")
-    return await request.body()
 
 
 def _facts(service: Service) -> RepositoryFacts:
@@ -277,6 +196,7 @@ def _facts(service: Service) -> RepositoryFacts:
         columns=snapshot.filters,
         colours=list(NAMED_COLOURS),
         model=snapshot.repository.model_fingerprint,
+        can_complete=not service.looks.why_not(snapshot),
         can_add=not why_not,
         why_not=why_not,
     )

@@ -60,6 +60,19 @@ class Client:
         what = {"item": query} if isinstance(query, str) else {"photo": query}
         return self._send("/similar", {**what, **options})
 
+    def complete_look(self, scene: Path | str, category: str, top: int = 24) -> dict[str, Any]:
+        """Return the products of a category that go best with a photo of a dressed person.
+
+        Waits until the products are read, which happens once.
+        """
+        path = Path(scene)
+        body, kind = path.read_bytes(), _TYPES.get(path.suffix.lower(), "image/jpeg")
+        facts = self._send("/complete-look/products", {})
+        while facts["products"]["state"] == "working":
+            time.sleep(0.5)
+            facts = self._ask("/complete-look")
+        return self._ask(f"/complete-look?category={quote(category)}&top={top}", body, kind)
+
     def items(self, page: int = 1, page_size: int = 60) -> dict[str, Any]:
         """Return a page of all items."""
         return self._ask(f"/items?page={page}&page_size={page_size}")

@@ -14,6 +14,9 @@ FILTERS = 40
 VALUES_IN_A_FILTER = 200
 TEXT = 500
 
+CATEGORIES = 200
+"""Of each column that looks are completed from, the largest."""
+
 PAGE_SIZE = 200
 ITEMS_DEEP = 1000
 """How far down the recommendations can be paged."""

@@ -2,21 +2,19 @@
 
 import hashlib
 import io
-import threading
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionnet.app.background import Background, Say
 from fashionnet.app.shown import VERSION
 from fashionnet.app.snapshot import Snapshot
-from fashionnet.app.types import MapItems, MapStatus
+from fashionnet.app.types import MapItems, WorkStatus
 from fashionnet.errors import RequestError
 from fashionnet.files import cache_folder, write_whole
 from fashionnet.similarity import map as maps
-
-_ABSENT = MapStatus(state="absent", step="", done=0, total=0)
 
 
 class CatalogueMaps:
@@ -27,87 +25,72 @@ class CatalogueMaps:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._snapshot: Snapshot | None = None
-        self._status = _ABSENT
-        self._made: tuple[bytes, bytes] | None = None
+        self._background = Background(_make)
 
-    def status(self, snapshot: Snapshot) -> MapStatus:
+    def status(self, snapshot: Snapshot) -> WorkStatus:
         """Say how far the map is; one that an earlier server kept is there at once."""
-        with self._lock:
-            if self._snapshot is not snapshot:
-                self._snapshot, self._status, self._made = snapshot, _ABSENT, None
-                rows = maps.every_nth(len(snapshot.items))
-                kept = _read(_key(snapshot, rows), len(rows))
-                if kept is not None:
-                    self._keep(snapshot, rows, *kept)
-            return self._status
+        if self._background.status(snapshot).state == "absent":
+            rows = maps.every_nth(len(snapshot.items))
+            kept = _read(_key(snapshot, rows), len(rows))
+            if kept is not None:
+                self._background.put(snapshot, _document(snapshot, rows, *kept))
+        return self._background.status(snapshot)
 
-    def start(self, snapshot: Snapshot) -> MapStatus:
+    def start(self, snapshot: Snapshot) -> WorkStatus:
         """Begin to make the map, unless it is there or being made."""
-        status = self.status(snapshot)
-        with self._lock:
-            if not len(snapshot.items):
-                raise RequestError("the repository holds no relevant item to show on a map")
-            if self._snapshot is snapshot and self._status.state in ("absent", "failed"):
-                total = min(len(snapshot.items), maps.MAXIMUM_ITEMS)
-                status = MapStatus(state="working", step="reading photos", done=0, total=total)
-                self._status = status
-                threading.Thread(target=self._work, args=(snapshot,), daemon=True).start()
-            return status
+        if not len(snapshot.items):
+            raise RequestError("the repository holds no relevant item to show on a map")
+        self.status(snapshot)
+        return self._background.start(snapshot)
 
     def items(self, snapshot: Snapshot) -> bytes | None:
         """Return the map's items as JSON; None where it is not made."""
-        return self._made[0] if self.status(snapshot).state == "done" and self._made else None
+        self.status(snapshot)
+        made = self._background.made(snapshot)
+        return made and made[0]
 
     def picture(self, snapshot: Snapshot) -> bytes | None:
         """Return the sheet of small pictures, a JPEG; None where it is not made."""
-        return self._made[1] if self.status(snapshot).state == "done" and self._made else None
+        self.status(snapshot)
+        made = self._background.made(snapshot)
+        return made and made[1]
 
-    def _work(self, snapshot: Snapshot) -> None:
-        try:
-            rows = maps.every_nth(len(snapshot.items))
-            photos = (snapshot.photo(row) for row in rows.tolist())
-            sheet = maps.atlas(photos, len(rows), lambda count: self._advance(snapshot, count))
-            self._say(snapshot, step="placing them, which may take minutes", done=len(rows))
-            points = maps.lay_out(snapshot.items.vectors.embeddings[rows])
-            _write(_key(snapshot, rows), points, sheet)
-            with self._lock:
-                if self._snapshot is snapshot:
-                    self._keep(snapshot, rows, points, sheet)
-        except Exception as error:
-            self._say(snapshot, state="failed", step=f"{type(error).__name__}: {error}"[:300])
 
-    def _advance(self, snapshot: Snapshot, count: int) -> None:
-        self._say(snapshot, done=self._status.done + count)
+def _make(snapshot: Snapshot, say: Say) -> tuple[bytes, bytes]:
+    rows = maps.every_nth(len(snapshot.items))
+    done = 0
 
-    def _say(self, snapshot: Snapshot, **changes: object) -> None:
-        with self._lock:
-            if self._snapshot is snapshot:
-                self._status = self._status.model_copy(update=changes)
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        say("reading photos", done, len(rows))
 
-    def _keep(
-        self,
-        snapshot: Snapshot,
-        rows: NDArray[np.intp],
-        points: NDArray[np.float32],
-        sheet: bytes,
-    ) -> None:
-        chosen = rows.tolist()
-        columns, titles = maps.columns_and_titles(snapshot.items, chosen, snapshot.metadata(chosen))
-        shown = maps.CatalogueMap(
-            points=points,
-            ids=[snapshot.items.ids[row] for row in chosen],
-            titles=titles,
-            photos=[],
-            columns=columns,
-            summary=maps.summary_of(len(rows), len(snapshot.items), None),
-        )
-        # A map of another state of the repository has a picture of another address.
-        picture = f"{VERSION}/map/picture?of={_key(snapshot, rows)}"
-        items = MapItems(**maps.document(shown), atlas=picture)
-        self._made = (items.model_dump_json().encode(), sheet)
-        self._status = MapStatus(state="done", step="", done=len(rows), total=len(rows))
+    photos = (snapshot.photo(row) for row in rows.tolist())
+    sheet = maps.atlas(photos, len(rows), advance)
+    say("placing them, which may take minutes", len(rows), len(rows))
+    points = maps.lay_out(snapshot.items.vectors.embeddings[rows])
+    _write(_key(snapshot, rows), points, sheet)
+    return _document(snapshot, rows, points, sheet)
+
+
+def _document(
+    snapshot: Snapshot, rows: NDArray[np.intp], points: NDArray[np.float32], sheet: bytes
+) -> tuple[bytes, bytes]:
+    """Return the map's items as JSON, and their pictures."""
+    chosen = rows.tolist()
+    columns, titles = maps.columns_and_titles(snapshot.items, chosen, snapshot.metadata(chosen))
+    shown = maps.CatalogueMap(
+        points=points,
+        ids=[snapshot.items.ids[row] for row in chosen],
+        titles=titles,
+        photos=[],
+        columns=columns,
+        summary=maps.summary_of(len(rows), len(snapshot.items), None),
+    )
+    # A map of another state of the repository has a picture of another address.
+    picture = f"{VERSION}/map/picture?of={_key(snapshot, rows)}"
+    items = MapItems(**maps.document(shown), atlas=picture)
+    return items.model_dump_json().encode(), sheet
 
 
 def _key(snapshot: Snapshot, rows: NDArray[np.intp]) -> str:

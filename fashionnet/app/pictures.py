@@ -29,8 +29,7 @@ class Pictures:
 
     def get(self, snapshot: Snapshot, sha256: str, size: Size) -> bytes | None:
         """Return a picture; None where the repository has no such photo."""
-        row = snapshot.row_of_picture.get(sha256)
-        if row is None:
+        if not snapshot.has_picture(sha256):
             return None
         key = (sha256, size)
         with self._lock:
@@ -43,7 +42,7 @@ class Pictures:
         if pending is not None:
             return pending.result()
         try:
-            picture = self._make(snapshot, row, size)
+            picture = self._make(snapshot, sha256, size)
         except BaseException as error:
             mine.set_exception(error)
             raise
@@ -55,9 +54,10 @@ class Pictures:
             with self._lock:
                 del self._in_work[key]
 
-    def _make(self, snapshot: Snapshot, row: int, size: Size) -> bytes:
+    def _make(self, snapshot: Snapshot, sha256: str, size: Size) -> bytes:
         file = io.BytesIO()
-        thumbnail(snapshot.photo(row), SIDES[size]).save(file, "JPEG", quality=84, optimize=True)
+        picture = thumbnail(snapshot.picture(sha256), SIDES[size])
+        picture.save(file, "JPEG", quality=84, optimize=True)
         return file.getvalue()
 
     def _keep(self, key: tuple[str, Size], picture: bytes) -> None:

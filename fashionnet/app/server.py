@@ -20,9 +20,11 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from fashionnet.app.api import Service, make_router
+from fashionnet.app.api import make_router
+from fashionnet.app.look import Looks
 from fashionnet.app.queue import QueueFullError
 from fashionnet.app.safety import Gate
+from fashionnet.app.service import Service
 from fashionnet.app.shown import VERSION
 from fashionnet.app.snapshot import Snapshot
 from fashionnet.describing import Network
@@ -93,7 +95,7 @@ def _problem(status: int, detail: str, headers: Mapping[str, str] | None = None)
     return JSONResponse({"detail": text}, status, headers)
 
 
-def serve(repository: Path, model: Path | None, host: str, port: int) -> None:
+def serve(repository: Path, model: Path | None, look: Path | None, host: str, port: int) -> None:
     """Serve until interrupted; RequestError where that cannot begin."""
     listening = _listen(host, port)
     with listening:
@@ -101,7 +103,8 @@ def serve(repository: Path, model: Path | None, host: str, port: int) -> None:
         on_loopback = ipaddress.ip_address(address[0].partition("%")[0]).is_loopback
         token = None if on_loopback else _token()
         snapshot = Snapshot(repository)
-        service = Service(snapshot, _opened_beside(model, snapshot), os.cpu_count() or 1)
+        network = _opened_beside(model, snapshot)
+        service = Service(snapshot, network, os.cpu_count() or 1, Looks(look, model))
         service.adder.may_add = on_loopback
         # Whoever opens the address at once waits for the answer; nobody is turned away.
         listening.listen(_BACKLOG)

@@ -1,32 +1,37 @@
 """Items as they go over HTTP."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from fashionnet.app.snapshot import Snapshot
 from fashionnet.app.taste import classes_of, probabilities_of
 from fashionnet.app.types import Item
 from fashionnet.errors import RequestError
 from fashionnet.report.content import details_of, telling_columns, title_of
+from fashionnet.repository.store import Items
 
 VERSION = "/api/v1"
 
 
 def shown_items(snapshot: Snapshot, rows: Sequence[int]) -> list[Item]:
     """Return the items of some rows of the snapshot, in that order."""
-    vectors = snapshot.items.vectors
-    metadata = snapshot.metadata(rows)
+    return items_with(snapshot.items.take(rows), snapshot.metadata(rows))
+
+
+def items_with(items: Items, metadata: Sequence[dict[str, Any]]) -> list[Item]:
+    """Return items with the catalogue's columns of each."""
     telling = telling_columns(metadata)
     return [
         Item(
-            id=snapshot.items.ids[row],
-            title=title_of(snapshot.items.ids[row], columns),
-            picture=f"{VERSION}/pictures/{snapshot.items.fingerprints[row]}",
-            classes=classes_of(vectors, row),
-            probabilities=probabilities_of(vectors, row),
+            id=items.ids[row],
+            title=title_of(items.ids[row], columns),
+            picture=f"{VERSION}/pictures/{items.fingerprints[row]}",
+            classes=classes_of(items.vectors, row),
+            probabilities=probabilities_of(items.vectors, row),
             details=details_of(columns, telling),
             metadata=columns,
         )
-        for row, columns in zip(rows, metadata, strict=True)
+        for row, columns in enumerate(metadata)
     ]
 
 

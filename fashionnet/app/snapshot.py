@@ -47,6 +47,7 @@ class Snapshot:
         self.columns = _columns(path, self.items)
         self.row_of = {name: row for row, name in enumerate(self.items.ids)}
         self.row_of_picture = {str(sha256): r for r, sha256 in enumerate(self.items.fingerprints)}
+        self._others: dict[str, str] = {}
         self._selections: dict[tuple[Filter, ...], Items] = {}
         self._lock = Lock()
 
@@ -87,6 +88,22 @@ class Snapshot:
     def class_places(self) -> NDArray[np.float64]:
         """Where shifts walk to: float64 (C, E)."""
         return class_places(self.items.vectors)
+
+    def picture(self, sha256: str) -> Location | None:
+        """Return where the photo of a SHA-256 is; None where it is no item's."""
+        row = self.row_of_picture.get(sha256)
+        if row is not None:
+            return self.photo(row)
+        other = self._others.get(sha256)
+        return None if other is None else location(other)
+
+    def has_picture(self, sha256: str) -> bool:
+        """Say whether it is an item's photo."""
+        return sha256 in self.row_of_picture or sha256 in self._others
+
+    def remember(self, items: Items) -> None:
+        """Let the pictures of items be shown that are not among the relevant ones."""
+        self._others.update(zip(map(str, items.fingerprints), items.photos, strict=True))
 
     def photo(self, row: int) -> Location:
         """Return where an item's photo is; one of the sample catalogue's is drawn first."""

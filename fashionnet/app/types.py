@@ -250,6 +250,7 @@ class RepositoryFacts(BaseModel):
     columns: list[Column]
     colours: list[str] = Field(description="of garments, as `similar` takes them")
     model: str
+    can_complete: bool = Field(description="whether looks can be completed")
     can_add: bool
     why_not: str = Field(description="why no photo can be added, where none can")
 
@@ -288,13 +289,50 @@ class AddedPhoto(BaseModel):
     photo: str = Field(description="its path below the catalogue's folder")
 
 
-class MapStatus(BaseModel):
-    """How far the map of the catalogue is."""
+class WorkStatus(BaseModel):
+    """How far it is what is made in the background."""
 
     state: Literal["absent", "working", "done", "failed"]
     step: str = Field(description="what is being done, or what went wrong")
     done: int
     total: int
+
+
+class LookCategory(BaseModel):
+    """A category of products that looks can be completed with."""
+
+    column: str
+    value: str
+    count: int
+    trained: bool = Field(description="whether the look model was trained on it")
+
+
+class LookFacts(BaseModel):
+    """What looks can be completed with."""
+
+    why_not: str = Field(description="why no look can be completed, where none can")
+    categories: list[LookCategory]
+    products: WorkStatus = Field(description="they are read once before the first look")
+
+
+class Product(Item):
+    """A product that goes with a scene."""
+
+    rank: int
+    compatibility: float = Field(description="from 0 to 1")
+    recommendable: bool = Field(description="whether it shows a garment that can be liked")
+
+
+class CompletedLook(BaseModel):
+    """Products that complete the look of a scene, the best first."""
+
+    items: list[Product]
+    category: str
+    column: str
+    total: int = Field(description="products of the category")
+    notes: list[str] = Field(description="what should be known of how the scene was read")
+    attention: list[list[float]] = Field(description="where the scene was looked at; sums to 1")
+    overlay: str = Field(description="the scene with the attention over it: a JPEG in base64")
 
 
 class MapColumn(BaseModel):

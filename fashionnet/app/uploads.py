@@ -11,7 +11,7 @@ from fashionnet.app.taste import photo_of
 from fashionnet.app.types import Photo
 from fashionnet.describing import Network
 from fashionnet.network.trunk import IMAGE_SIZE
-from fashionnet.photos import FORMATS, UnreadablePhotoError, decode, fingerprint, resize
+from fashionnet.photos import FORMATS, Image, UnreadablePhotoError, decode, fingerprint, resize
 
 _decoding = Lock()
 """One photo at a time: a large one takes hundreds of megabytes for a moment."""
@@ -38,10 +38,15 @@ def suffix_of(data: bytes) -> str:
     return {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif"}.get(form, f".{form.lower()}")
 
 
-def describe_upload(network: Network, data: bytes, name: str) -> Photo:
-    """Return a photo's Fashion Vector; UnreadablePhotoError for what is no photo."""
+def decoded(data: bytes, minimum_side: int) -> Image:
+    """Return a photo's image, checked before it is decoded; UnreadablePhotoError for no photo."""
     suffix_of(data)
     with _decoding:
-        image = resize(decode(data, IMAGE_SIZE), IMAGE_SIZE, IMAGE_SIZE)
+        return decode(data, minimum_side)
+
+
+def describe_upload(network: Network, data: bytes, name: str) -> Photo:
+    """Return a photo's Fashion Vector; UnreadablePhotoError for what is no photo."""
+    image = resize(decoded(data, IMAGE_SIZE), IMAGE_SIZE, IMAGE_SIZE)
     vectors = network.describe(iter([image]))
     return photo_of(vectors, 0, name, fingerprint(data), network.fingerprint)

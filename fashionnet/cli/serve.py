@@ -20,6 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", type=Path, metavar="DIR", help="a trained model (default: the one that ships)"
     )
     parser.add_argument(
+        "--look",
+        type=Path,
+        metavar="DIR",
+        help="a look model that train-look wrote (default: the one that ships)",
+    )
+    parser.add_argument(
         "--host",
         default="127.0.0.1",
         help="the address to listen on (default: 127.0.0.1, this machine alone); any other asks "
@@ -34,5 +40,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     # An interruption is how a server is meant to end.
     with suppress(KeyboardInterrupt):
-        serve(arguments.repository, arguments.model, arguments.host, arguments.port)
+        serve(
+            arguments.repository,
+            arguments.model,
+            arguments.look,
+            arguments.host,
+            arguments.port,
+        )
     return 0

@@ -108,7 +108,7 @@ def rows_of_category(
     names = repository.columns
     if column is not None and column not in names:
         raise RequestError(f"{repository.path}: no column {column}: it has {', '.join(names)}")
-    columns = [column] if column is not None else _category_columns(names)
+    columns = [column] if column is not None else category_columns(names)
     if not columns:
         raise RequestError(
             f"{repository.path}: no column that is named like a category: name one with "
@@ -143,8 +143,8 @@ def product_view(image: Image, view: str) -> Image:
     return image if cloth is None else spread_cloth(cloth)
 
 
-def _category_columns(names: Sequence[str]) -> list[str]:
-    # The finest first, in the words of the shops that have several.
+def category_columns(names: Sequence[str]) -> list[str]:
+    """Return the columns that are named like a category, the finest first, as shops name them."""
     found = [n for n in names if any(word in n.casefold() for word in _CATEGORY_WORDS)]
     return sorted(found, key=lambda n: ("master" in n.casefold(), "sub" in n.casefold()))
 

@@ -1,7 +1,7 @@
 // Items as cards on a wall and, opened, in a dialog; what a person may say of them.
 
 import { element, number, percent, styled, words } from "./build.js";
-import { judge, moreOf, similarTo, state, whenTasteChanges } from "./state.js";
+import { completeWith, judge, moreOf, similarTo, state, whenTasteChanges } from "./state.js";
 
 export function openCards() {
   // A card that stays where it is shows what was said of its item elsewhere.
@@ -30,8 +30,16 @@ export function card(item, lines, why) {
     ...lines,
     element("dl", { className: "details" }, ...details),
   );
-  const actions = element("div", { className: "actions" }, opinions(item, true), onwards(item));
-  return element("li", { className: "card", "data-id": item.id }, open, text, actions);
+  const node = element("li", { className: "card", "data-id": item.id }, open, text);
+  if (canBeLiked(item)) {
+    node.append(element("div", { className: "actions" }, opinions(item, true), onwards(item)));
+  }
+  return node;
+}
+
+// Shoes and bags complete looks; what the network says of them means nothing.
+function canBeLiked(item) {
+  return item.recommendable !== false;
 }
 
 export function scoreLine(what, value, best, bestText = "") {
@@ -79,6 +87,7 @@ function onwards(item) {
     { className: "onwards" },
     button("More of this", "Recommend by this item's features alone", moreOf),
     button("Similar", "What looks like it, with sliders to shift", similarTo),
+    state.facts.can_complete ? button("Complete the look", "What goes with this item", completeWith) : "",
   );
 }
 
@@ -112,16 +121,17 @@ export function showItem(item, why = "") {
     .filter(([, value]) => value !== null)
     .map(([name, value]) => element("div", {}, element("dt", {}, words(name)), element("dd", {}, String(value))));
   const close = element("button", { type: "button", onclick: () => dialog.close() }, "Close");
-  const buttons = element("div", { className: "actions" }, opinions(item, false), onwards(item));
+  const buttons = element("div", { className: "actions" });
+  if (canBeLiked(item)) buttons.append(opinions(item, false), onwards(item));
   buttons.addEventListener("click", (event) => {
     if (event.target.closest("button")) dialog.close();
   });
   dialog.replaceChildren(
     element("div", { className: "line" }, element("h2", { id: "item-title" }, item.title), close),
-    element("img", { src: `${item.picture}?size=large`, alt: Object.values(item.classes).join(", ") }),
+    element("img", { src: `${item.picture}?size=large`, alt: canBeLiked(item) ? Object.values(item.classes).join(", ") : item.title }),
     why && element("p", {}, why),
     buttons,
-    element("div", { className: "matrix" }, ...vector),
+    canBeLiked(item) ? element("div", { className: "matrix" }, ...vector) : "",
     element("dl", { className: "details" }, element("div", {}, element("dt", {}, "id"), element("dd", {}, item.id)), ...facts),
   );
   dialog.showModal();

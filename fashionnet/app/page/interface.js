@@ -30,9 +30,8 @@ export function send(path, content, signal) {
   return ask(path, { method: "POST", headers, body: JSON.stringify(content), signal });
 }
 
-export function sendPhoto(path, file) {
+export function sendPhoto(path, file, query = new URLSearchParams({ name: file.name.slice(0, 200) || "photo" })) {
   // A photo without a type is one whose suffix the browser does not know: the server looks inside.
   const headers = { "content-type": file.type || "image/jpeg" };
-  const name = encodeURIComponent(file.name.slice(0, 200) || "photo");
-  return ask(`${path}?name=${name}`, { method: "POST", headers, body: file });
+  return ask(`${path}?${query}`, { method: "POST", headers, body: file });
 }

@@ -4,12 +4,13 @@ import { counted } from "./build.js";
 import { openCards } from "./cards.js";
 import { catalogueIsShown, openCatalogue } from "./catalogue.js";
 import { ask } from "./interface.js";
+import { lookIsShown, openLook } from "./look.js";
 import { openShift, shiftIsShown } from "./shift.js";
 import { state } from "./state.js";
 import { openStyle } from "./style.js";
 import { openWall, wallIsShown, wallIsStale } from "./wall.js";
 
-const TABS = ["my-style", "for-me", "shift", "catalogue"];
+const TABS = ["my-style", "for-me", "shift", "look", "catalogue"];
 
 function say(message) {
   const trouble = document.getElementById("trouble");
@@ -34,6 +35,7 @@ function showTab() {
   window.scrollTo(0, 0);
   wallIsShown(name === "for-me");
   shiftIsShown(name === "shift");
+  lookIsShown(name === "look");
   catalogueIsShown(name === "catalogue");
 }
 
@@ -56,6 +58,7 @@ async function start() {
   openStyle(say);
   openWall(say);
   openShift(say);
+  openLook(say);
   openCatalogue(say, () => {
     showSource();
     wallIsStale();

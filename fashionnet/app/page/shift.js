@@ -3,14 +3,14 @@
 import { counted, element, number } from "./build.js";
 import { card, scoreLine } from "./cards.js";
 import { fillDropPlace } from "./choosing.js";
-import { ask, send, sendPhoto } from "./interface.js";
+import { send, sendPhoto } from "./interface.js";
 import { PAGE_SIZE, pagedWall } from "./paging.js";
-import { queryOfItem, setQuery, state, whenQueryChanges, whenTasteChanges } from "./state.js";
+import { queryOfPhoto, someItems, strip, yours } from "./starts.js";
+import { setQuery, state, whenQueryChanges, whenTasteChanges } from "./state.js";
 import { filterFields, showAsIs, slider, wantedFilters } from "./steering.js";
 
 const FARTHEST = 3;
 const DEEPEST = 480;
-const SUGGESTED = 10;
 
 const form = document.getElementById("shifting");
 const onPhone = window.matchMedia("(max-width: 760px)").matches;
@@ -52,14 +52,14 @@ export async function shiftIsShown(isShown) {
   if (stale) refresh();
   if (!suggested.length) {
     try {
-      suggested = (await ask(`/items?page_size=${SUGGESTED}`)).items;
+      suggested = await someItems();
     } catch (error) {
       say(error.message);
     }
   }
   showStarts();
   if (state.query === null) {
-    const first = yours()[0] ?? suggested.map(queryOfItem)[0];
+    const first = yours()[0] ?? suggested[0];
     if (first) setQuery(first);
   }
 }
@@ -108,10 +108,6 @@ async function takePhoto([file]) {
   status.textContent = "";
 }
 
-function queryOfPhoto(photo, picture) {
-  return { title: photo.name, picture, classes: photo.classes, photo };
-}
-
 function showQuery() {
   const { title, picture, classes, photo } = state.query;
   panel.hidden = false;
@@ -133,44 +129,16 @@ function showQuery() {
   }
 }
 
-// What one may start from: photos shown in this visit, liked items, and a few items of the catalogue.
 function showStarts() {
   if (!shown) return;
-  const strips = [strip("Yours", yours()), strip("Items", suggested.map(queryOfItem))];
+  const isChosen = (query) =>
+    state.query !== null &&
+    (query.item === undefined ? query.photo.sha256 === state.query.photo?.sha256 : query.item === state.query.item);
+  const strips = [
+    strip("Yours", [...ownPhotos, ...yours()], isChosen, setQuery),
+    strip("Items", suggested, isChosen, setQuery),
+  ];
   document.getElementById("starts").replaceChildren(...strips.filter(Boolean));
-}
-
-function yours() {
-  const photos = [...state.liked, ...state.disliked]
-    .filter((entry) => entry.photo && entry.address)
-    .map((entry) => queryOfPhoto(entry.photo, entry.address));
-  const items = [...state.likedItems.values()].map(queryOfItem);
-  return [...ownPhotos, ...photos, ...items];
-}
-
-function strip(heading, queries) {
-  if (!queries.length) return "";
-  const pictures = queries.map((query) => {
-    const isChosen =
-      state.query !== null &&
-      (query.item === undefined ? query.photo.sha256 === state.query.photo?.sha256 : query.item === state.query.item);
-    const choose = element(
-      "button",
-      {
-        type: "button",
-        title: query.title,
-        "aria-label": `Start from ${query.title}`,
-        "aria-pressed": String(isChosen),
-        onclick: () => {
-          setQuery(query);
-          document.querySelector("#starts [aria-pressed=true]")?.focus();
-        },
-      },
-      element("img", { src: query.picture, alt: "", width: 64, height: 64 }),
-    );
-    return element("li", {}, choose);
-  });
-  return element("section", { className: "strip" }, element("h2", {}, heading), element("ul", {}, ...pictures));
 }
 
 function fillForm() {

@@ -2,7 +2,7 @@
 
 export const state = {
   facts: null,
-  // Photos: { key, address, problem, photo, used } with photo as the interface describes it.
+  // Photos: { key, file, address, problem, photo, used } with photo as the interface describes it.
   liked: [],
   disliked: [],
   // Items by id.
@@ -12,10 +12,13 @@ export const state = {
   moreOf: null,
   // What Shift starts from: { title, picture, classes } and either item, its id, or photo.
   query: null,
+  // The scene whose look is completed: { title, picture } and either item, its id, or file.
+  scene: null,
 };
 
 const tasteListeners = [];
 const queryListeners = [];
+const sceneListeners = [];
 
 export function whenTasteChanges(listener) {
   tasteListeners.push(listener);
@@ -83,5 +86,20 @@ export function queryOfItem(item) {
 export function similarTo(item) {
   setQuery(queryOfItem(item));
   location.hash = "#shift";
+  window.scrollTo(0, 0);
+}
+
+export function whenSceneChanges(listener) {
+  sceneListeners.push(listener);
+}
+
+export function setScene(scene) {
+  state.scene = scene;
+  for (const listener of sceneListeners) listener();
+}
+
+export function completeWith(item) {
+  setScene(queryOfItem(item));
+  location.hash = "#look";
   window.scrollTo(0, 0);
 }

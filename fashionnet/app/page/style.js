@@ -35,7 +35,7 @@ function addPhotos(tray, files) {
   const room = MOST_PHOTOS - state[tray].length;
   if (files.length > room) say(`A tray holds ${MOST_PHOTOS} photos: the others were left.`);
   for (const file of files.slice(0, Math.max(room, 0))) {
-    const entry = { key: nextKey++, name: file.name, address: URL.createObjectURL(file), used: false };
+    const entry = { key: nextKey++, name: file.name, file, address: URL.createObjectURL(file), used: false };
     state[tray].push(entry);
     trayList(tray).append(card(tray, entry));
     waiting.push({ tray, entry, file });
