@@ -275,7 +275,7 @@ def test_outfits_are_written_as_page_sheet_and_table(shop, tmp_path, ending, cap
             assert sheet.width > 1000
         return
     text = output.read_text()
-    assert "outfit 1, bottoms" in text.replace("&nbsp;", " ")
+    assert "outfit 1, bottoms, weakest: " in text.replace("&nbsp;", " ")
     assert "outfit 2, shoes" in text.replace("&nbsp;", " ")
 
 

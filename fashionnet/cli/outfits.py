@@ -85,11 +85,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Search, print and write; returns the exit code."""
     from fashionnet.compatibility.outfit_catalogue import OutfitCatalogue
     from fashionnet.compatibility.outfit_items import OutfitItems, item_inputs
-    from fashionnet.compatibility.outfit_report import assemble, weakest_text
+    from fashionnet.compatibility.outfit_report import assemble
     from fashionnet.compatibility.outfit_search import weakest_pair
     from fashionnet.compatibility.subspaces import SubspaceModel, SubspaceScorer
     from fashionnet.progress import progress
     from fashionnet.report import print_table, require_known_output, write_report
+    from fashionnet.report.content import score_text
     from fashionnet.repository.store import Repository
     from fashionnet.similarity.neighbours import check_top
 
@@ -133,7 +134,8 @@ def run(arguments: argparse.Namespace) -> int:
         how += f", for {arguments.budget:g} at most"
     if len(given) > 1:
         weakest = weakest_pair(scorer, given)
-        how += f"; {weakest_text(items, weakest.first, weakest.second, weakest.score)}"
+        one, two = (plain(items.ids[row]) for row in weakest.rows)
+        how += f"; weakest pair {one} and {two} ({score_text(weakest.score)})"
     if from_samples and arguments.output:
         items = with_drawn_photos(items, [*given, *(one.row for one in suggestions)])
     metadata = repository.metadata([items.ids[one.row] for one in suggestions])
@@ -193,8 +195,9 @@ def _whole(
 ) -> "tuple[list[Suggestion], list[dict[str, Any]]]":
     import numpy as np
 
-    from fashionnet.compatibility.outfit_report import Suggestion, weakest_text
+    from fashionnet.compatibility.outfit_report import Suggestion
     from fashionnet.compatibility.outfit_search import assemble_outfits
+    from fashionnet.report.content import score_text
 
     outfits = assemble_outfits(
         scorer,
@@ -208,9 +211,9 @@ def _whole(
     suggestions, documents = [], []
     for number, outfit in enumerate(outfits, start=1):
         rows = (*outfit.given, *outfit.added)
-        weakest = weakest_text(
-            catalogue.items, outfit.weakest.first, outfit.weakest.second, outfit.weakest.score
-        )
+        # Ids are too long to be read here; data that is written holds them.
+        worst = [plain(catalogue.categories[row]) for row in outfit.weakest.rows]
+        weakest = f"weakest: {', '.join(worst)} ({score_text(outfit.weakest.score)})"
         for category, row in zip(catalogue.slots, outfit.added, strict=True):
             others = np.array([other for other in rows if other != row])
             fit = float(scorer.pair_scores(np.full(len(others), row), others).mean())
@@ -221,7 +224,7 @@ def _whole(
                 "items": [ids[row] for row in rows],
                 "score": round(outfit.score, 6),
                 "price": outfit.price,
-                "weakest_pair": [ids[outfit.weakest.first], ids[outfit.weakest.second]],
+                "weakest_pair": [ids[row] for row in outfit.weakest.rows],
                 "weakest_score": round(outfit.weakest.score, 6),
             }
         )

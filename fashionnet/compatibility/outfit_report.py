@@ -7,9 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fashionnet.locations import location
-from fashionnet.report.content import Report, ShownItem, ShownPhoto, score_text, shown_items
+from fashionnet.report.content import Report, ShownItem, ShownPhoto, shown_items
 from fashionnet.repository.store import Items
-from fashionnet.text import plain
 
 
 @dataclass(frozen=True)
@@ -92,12 +91,6 @@ def assemble(
         how=how,
         outfits=outfits,
     )
-
-
-def weakest_text(items: Items, first: int, second: int, score: float) -> str:
-    """Return what is said of an outfit's worst pair."""
-    names = f"{plain(items.ids[first])} and {plain(items.ids[second])}"
-    return f"weakest pair {names} ({score_text(score)})"
 
 
 def _honest(item: ShownItem, items: Items, row: int) -> ShownItem:

@@ -22,8 +22,7 @@ Rows = NDArray[np.intp]
 class WeakestPair:
     """The two items of an outfit that go together worst: their rows, and how well they do."""
 
-    first: int
-    second: int
+    rows: tuple[int, int]
     score: float
 
 
@@ -51,7 +50,7 @@ def weakest_pair(scorer: SubspaceScorer, rows: Sequence[int]) -> WeakestPair:
     _, first, second = pairs_of(np.array([rows], np.intp))
     scores = scorer.pair_scores(first, second)
     place = int(scores.argmin())
-    return WeakestPair(int(first[place]), int(second[place]), float(scores[place]))
+    return WeakestPair((int(first[place]), int(second[place])), float(scores[place]))
 
 
 def best_of_category(
