@@ -59,6 +59,10 @@ def home(tmp_path_factory, trunk_file):
     (folder / "shop" / "photos" / "labels.csv").unlink()
     write_catalogue(folder / "photos", 48, seed=6)
     (folder / "photos" / "labels.csv").rename(folder / "labels.csv")
+    pairs = [
+        f"photos/sample_6_{n:05d}.jpg,photos/sample_6_{n + 24:05d}.jpg,Dresses" for n in range(24)
+    ]
+    (folder / "pairs.csv").write_text("\n".join(["scene,product,category", *pairs]) + "\n")
     (folder / "my_photos").symlink_to(ROOT / "examples" / "wardrobe")
     for block in blocks("toml"):
         (folder / block.split()[1]).write_text(block, encoding="utf-8")
@@ -92,6 +96,7 @@ def test_the_commands_of_the_readme_work(home, trunk_file):
         "for_me.html",
         "models/mine/README.md",
         "runs/results.csv",
+        "look.html",
     ):
         assert (home / written).stat().st_size > 0
 
