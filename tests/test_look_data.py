@@ -15,6 +15,7 @@ from fashionnet.compatibility.look_data import (
     read_shop_the_look,
     worn_look_pairs,
 )
+from fashionnet.compatibility.look_run import cut_catalogue
 from fashionnet.compatibility.worn_pairs import write_worn_pairs
 from fashionnet.errors import RequestError
 
@@ -176,3 +177,30 @@ def test_worn_pairs_are_scenes_of_tops_and_products_of_cloth(tmp_path):
     assert not wrong.diagonal().any()
     # All are of one name here, so nothing is wrong for anything.
     assert not wrong.any()
+
+
+def write_catalogue(folder, kinds):
+    """Photos of people as Fashion Product Images is published."""
+    photos = write_people(folder / "photos", len(kinds))
+    (folder / "photos").rename(folder / "images")
+    rows = ["id,gender,masterCategory,subCategory,articleType,productDisplayName"]
+    rows += [
+        f"{name},Men,Apparel,{kind},Shirts,Shirt {name}"
+        for name, kind in zip(photos, kinds, strict=True)
+    ]
+    (folder / "styles.csv").write_text("\n".join(rows) + "\n")
+
+
+def test_worn_pairs_are_cut_from_the_tops_of_a_published_catalogue(tmp_path):
+    write_catalogue(tmp_path, ["Topwear"] * 5 + ["Bottomwear"])
+    worn = cut_catalogue(tmp_path, tmp_path / "worn", 0)
+    assert worn.ids == [f"p{number}" for number in range(5)]
+    assert worn.names[0] == "Shirt p0"
+
+
+def test_catalogues_without_tops_or_without_kinds_are_one_line(tmp_path):
+    write_catalogue(tmp_path / "shoes", ["Shoes"] * 2)
+    with pytest.raises(RequestError, match="no item whose subCategory is Topwear"):
+        cut_catalogue(tmp_path / "shoes", tmp_path / "worn", 0)
+    with pytest.raises(RequestError, match="expected Fashion Product Images as published"):
+        cut_catalogue(tmp_path / "shoes" / "images", tmp_path / "worn", 0)
