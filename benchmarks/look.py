@@ -149,7 +149,6 @@ def draw_sheet(arguments: argparse.Namespace) -> None:
     rows = np.random.default_rng(0).choice(rows, min(SCENES, len(rows)), replace=False)
     finder = LookFinder.open(arguments.look)
     repository = Repository.open(arguments.repository)
-    products = finder.products(repository)
     columns = 2 + 10 * len(arguments.categories)
     sheet = pillow.new("RGB", (columns * SIDE * 3 // 4, len(rows) * SIDE), "white")
 
@@ -162,7 +161,7 @@ def draw_sheet(arguments: argparse.Namespace) -> None:
         scene = decode(read_bytes(photo))
         paste(pillow.fromarray(scene), 0, place)
         for number, category in enumerate(arguments.categories):
-            completed = finder.complete(scene, repository, category, 10, products=products)
+            completed = finder.complete(scene, repository, category)
             if number == 0:
                 paste(pillow.fromarray(completed.overlay()), 1, place)
             for rank, item in enumerate(repository.named(completed.ids).photos):

@@ -22,7 +22,7 @@ from fashionnet.compatibility.complete_look import (
 from fashionnet.compatibility.look_features import REGIONS, WIDTH, Backbone, FeatureStore
 from fashionnet.compatibility.look_model import Views
 from fashionnet.compatibility.look_pairs import Picture
-from fashionnet.compatibility.look_products import LookProducts, product_view, rows_of_category
+from fashionnet.compatibility.look_products import LookProducts, ids_of_category, product_view
 from fashionnet.errors import RequestError
 from fashionnet.network.compiled import CompiledNetwork
 from fashionnet.network.folder import Model
@@ -121,6 +121,17 @@ def test_products_are_computed_once_and_again_only_for_what_is_new(shop, tmp_pat
     assert sum(computed) == 50 and found.seen.sum() == 24
 
 
+def test_only_the_products_of_the_category_are_computed(shop, tiny_model):
+    look = random_look(Model.load(tiny_model).fingerprint, categories=("Bags",))
+    finder = LookFinder(look, tiny_model)
+    repository = Repository.open(shop / "repository")
+    computed = []
+    for _ in range(2):
+        completed = finder.complete(scene_of(shop), repository, "bags", advance=computed.append)
+        assert sum(computed) == completed.compared == 8
+    assert len(finder.products(repository, computed.append).ids) == sum(computed) == 24
+
+
 def test_a_repository_of_another_model_is_refused(shop, finder):
     other = LookFinder(replace(finder.look, backbone="f" * 16))
     with pytest.raises(RequestError, match="the look model was trained on ffff"):
@@ -131,9 +142,8 @@ def test_a_repository_of_another_model_is_refused(shop, finder):
 
 def test_categories_are_found_in_any_column_that_is_named_like_one(shop):
     repository = Repository.open(shop / "repository")
-    ids = repository.present([])["id"].to_pylist()
-    assert rows_of_category(repository, ids, "apparel", None)[0] == "subCategory"
-    assert len(rows_of_category(repository, ids, "1", "price")[1]) == 24
+    assert ids_of_category(repository, "apparel", None)[0] == "subCategory"
+    assert len(ids_of_category(repository, "1", "price")[1]) == 24
     for category, column, message in (
         ("hats", None, "no item of category 'hats' in .*known: .*Bags, Jeans, Other, Shoes"),
         ("hats", "articleType", "known: Bags, Jeans, Shoes"),
@@ -141,7 +151,7 @@ def test_categories_are_found_in_any_column_that_is_named_like_one(shop):
         (" ", None, "the category is empty"),
     ):
         with pytest.raises(RequestError, match=message):
-            rows_of_category(repository, ids, category, column)
+            ids_of_category(repository, category, column)
 
 
 class Doubting:

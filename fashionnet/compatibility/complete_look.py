@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fashionnet.compatibility.look_features import REGIONS, Backbone
 from fashionnet.compatibility.look_model import LookModel
-from fashionnet.compatibility.look_products import LookProducts, look_products, rows_of_category
+from fashionnet.compatibility.look_products import LookProducts, ids_of_category, look_products
 from fashionnet.compatibility.worn import NotWornError, find_worn
 from fashionnet.compatibility.worn_cuts import cut_shape
 from fashionnet.errors import RequestError
@@ -116,18 +116,20 @@ class LookFinder:
                 describes, such as shoes, are among them.
             category: a value of a column of the repository.
             top: how many, 1 or more; fewer are returned where the category has not so many.
-            column: of the category; see `rows_of_category`.
-            products: what `products` returned, for many scenes in turn.
+            column: of the category; see `ids_of_category`.
+            products: what `products` returned, for many scenes in turn; without it, those of the
+                category that are new are computed now.
             advance: called with how many more products were computed.
 
         Raises RequestError for an unknown category or column, and where nothing can be shown.
         """
         if top < 1:
             raise RequestError(f"top is {top}: expected 1 or more")
+        column, names = ids_of_category(repository, category, column)
         if products is None:
-            products = self.products(repository, advance)
-        column, rows = rows_of_category(repository, products.ids, category, column)
-        rows = rows[products.seen[rows]]
+            backbone = lambda: self.backbone  # noqa: E731 (compiled only if a photo is read)
+            products = look_products(repository, self.look, backbone, advance, names)
+        rows = np.flatnonzero(np.isin(products.ids, names) & products.seen)
         if not len(rows):
             raise RequestError(f"{repository.path}: no photo of category {category} can be read")
         seen, notes = scene_view(scene, self.look.views.scene)

@@ -3,12 +3,14 @@
 import hashlib
 import io
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fashionnet.compatibility.look_features import Backbone
@@ -64,8 +66,11 @@ def look_products(
     look: LookModel,
     backbone: Callable[[], Backbone],
     advance: Callable[[int], None] = lambda count: None,
+    only: Collection[str] | None = None,
 ) -> LookProducts:
-    """Return a repository's products; only items that were not seen before are computed.
+    """Return a repository's products, or `only` those of some ids.
+
+    Items that were not seen before are computed.
 
     Embeddings are kept in the repository's folder, or where that cannot be written or is not on
     this machine in the user's cache, under the look model's fingerprint and each photo's.
@@ -75,6 +80,8 @@ def look_products(
     products are computed.
     """
     table = repository.present(["_sha256"])
+    if only is not None:
+        table = table.filter(pc.is_in(table["id"], pa.array(only, pa.string())))
     ids = table["id"].to_pylist()
     keys = np.array(table["_sha256"].to_pylist(), "S64")
     path = _kept_at(repository, look)
@@ -94,10 +101,10 @@ def look_products(
     return LookProducts(ids, found, np.asarray(found.any(axis=1)))
 
 
-def rows_of_category(
-    repository: Repository, ids: Sequence[str], category: str, column: str | None
-) -> tuple[str, NDArray[np.intp]]:
-    """Return the column that a category is a value of, and the rows of its items.
+def ids_of_category(
+    repository: Repository, category: str, column: str | None
+) -> tuple[str, list[str]]:
+    """Return the column that a category is a value of, and the ids of its items, ordered.
 
     Without a column, those whose names speak of a category or a type are tried in their order.
     Case does not matter. Raises RequestError for an empty category, and for unknown columns and
@@ -115,14 +122,12 @@ def rows_of_category(
             f"--category-column; it has {', '.join(names)}"
         )
     table = repository.present(columns)
-    if table["id"].to_pylist() != list(ids):
-        raise RequestError(f"{repository.path}: it was changed meanwhile: try again")
     wanted = category.strip().casefold()
     for name in columns:
         values = [str(value).casefold() for value in table[name].to_pylist()]
         rows = np.flatnonzero(np.array(values, object) == wanted)
         if len(rows):
-            return name, rows
+            return name, table["id"].take(pa.array(rows)).to_pylist()
     known = sorted({str(v) for name in columns for v in table[name].to_pylist() if v is not None})
     listed = ", ".join(known[:_MOST_NAMED]) + (", ..." if len(known) > _MOST_NAMED else "")
     raise RequestError(
