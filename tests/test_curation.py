@@ -18,7 +18,9 @@ from fashionnet.curation.curate import Workplace, curate
 from fashionnet.curation.decisions import Decisions
 from fashionnet.curation.doubtful import doubtful_rows, held_out_predictions
 from fashionnet.curation.duplicates import nearest
+from fashionnet.curation.looks import look_at
 from fashionnet.curation.pile import read_pile
+from fashionnet.curation.same_picture import same_pictures
 from fashionnet.curation.words import DEFAULT_WORDS, read_words, weak_labels
 from fashionnet.errors import RequestError
 from fashionnet.labels import join_groups, near_duplicate_groups, read_labels, split
@@ -113,6 +115,41 @@ def test_every_planted_fault_is_found_and_nothing_else(pile):
         sorted([f"{name.split()[-1].split('.')[0]}.jpg", name]) for name in copies
     )
     assert contents(pile) == before
+
+
+def test_the_same_garment_in_another_colour_is_another_picture(pile):
+    """A shop shows every colour of a garment in one pose: a thumbnail in grey is the same."""
+    for number in range(6):
+        hue, lightness, saturation = cv2.split(
+            cv2.cvtColor(cv2.imread(str(pile / f"{number}.jpg")), cv2.COLOR_BGR2HLS)
+        )
+        hue = ((hue.astype(int) + 60) % 180).astype(np.uint8)
+        saturation = np.where(lightness < 235, np.maximum(saturation, 90), saturation)
+        other = cv2.merge([hue, lightness, saturation.astype(np.uint8)])
+        cv2.imwrite(
+            str(pile / f"other colour of {number}.jpg"), cv2.cvtColor(other, cv2.COLOR_HLS2BGR)
+        )
+    curation = find(pile, network=CompiledNetwork.open())
+    grouped = {finding.photo for finding in curation.findings if finding.group}
+    assert not {name for name in grouped if name.startswith("other colour")}
+    assert "mirrored crop of 4.jpg" in grouped
+
+
+@pytest.mark.parametrize("share", [0.7, 0.8, 0.9, 0.95])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_part_of_a_photo_is_found_where_it_lies(drawn, tmp_path, share, mirrored):
+    photos = sorted(Path(drawn).glob("*.jpg"))[20:24]
+    parts = []
+    for photo in photos:
+        image = cv2.imread(str(photo))
+        height, width = image.shape[:2]
+        part = image[: round(height * share), width - round(width * share) :]
+        parts.append(tmp_path / photo.name)
+        cv2.imwrite(str(parts[-1]), part[:, ::-1] if mirrored else part)
+    looks = look_at([*photos, *parts], ColourNetwork(), tmp_path / "looks")
+    pairs = np.array([(row, other) for row in range(8) for other in range(row)])
+    same = same_pictures(looks, [*photos, *parts], pairs)
+    assert {tuple(sorted(pair)) for pair in same.tolist()} == {(row, row + 4) for row in range(4)}
 
 
 def test_only_bytes_that_are_the_same_and_what_cannot_be_read_are_certain(pile):

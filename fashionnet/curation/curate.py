@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fashionnet.curation.cleaned import Cleaned, write_cleaned
 from fashionnet.curation.decisions import Decisions
 from fashionnet.curation.doubtful import can_doubt, doubtful_labels
-from fashionnet.curation.duplicates import NEIGHBOURS, near_duplicate_groups
+from fashionnet.curation.duplicates import near_duplicate_groups
 from fashionnet.curation.findings import (
     Finding,
     duplicates,
@@ -132,7 +132,7 @@ def curate(
     photos = pile.photos
     with progress("looking at photos", len(pile)) as advance:
         looks = look_at(photos, network, workplace.folder / "looks", advance)
-    with progress("comparing near-duplicates", NEIGHBOURS * len(pile)) as advance:
+    with progress("comparing photos", len(pile)) as advance:
         groups = near_duplicate_groups(looks, photos, advance)
     found_in_words: list[Finding] = []
     if words is not None:
