@@ -97,7 +97,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("part", choices=["faults", "labels", "speed"])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--folder", type=Path, help="of the part faults: kept (default: is not)")
+    parser.add_argument(
+        "--folder", type=Path, help="kept for the next run: the faulty pile, the looks"
+    )
     parser.add_argument("--photos", type=int, default=2000, help="originals of the part faults")
     parser.add_argument("--copies", type=int, default=200, help="of each kind")
     parser.add_argument("--counts", type=int, nargs="+", default=[10_000, 100_000])
@@ -107,7 +109,8 @@ def main() -> None:
             folder = arguments.folder or Path(place) / "pile"
             measure_faults(arguments.data, folder, arguments.photos, arguments.copies)
     elif arguments.part == "labels":
-        measure_labels(arguments.data)
+        with tempfile.TemporaryDirectory() as place:
+            measure_labels(arguments.data, arguments.folder or Path(place))
     else:
         measure_speed(arguments.counts)
 
@@ -242,7 +245,7 @@ def _print_copies(curation: Curation, planted: dict[str, set[str]]) -> None:
 # --- Planted label noise ---------------------------------------------------------------------
 
 
-def measure_labels(data: Path) -> None:
+def measure_labels(data: Path, folder: Path) -> None:
     """Swap labels, look for them, print recall and precision, and accuracy with and without."""
     schema = Schema.default()
     split = read_split(DEFAULT_MODEL)
@@ -251,8 +254,8 @@ def measure_labels(data: Path) -> None:
         row for row, n in enumerate(labels.names) if split.get(n, ("", "train"))[1] != "train"
     ]
     labels = labels.take(unseen)
-    with tempfile.TemporaryDirectory() as place, progress("looking", len(labels)) as advance:
-        looks = look_at(labels.photos, CompiledNetwork.open(), Path(place), advance)
+    with progress("looking", len(labels)) as advance:
+        looks = look_at(labels.photos, CompiledNetwork.open(), folder / "looks", advance)
     embeddings = looks.embeddings.astype(np.float32)
     random = np.random.default_rng(0)
     held_back = random.random(len(labels)) < 0.4

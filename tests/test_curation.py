@@ -135,10 +135,10 @@ def test_the_same_garment_in_another_colour_is_another_picture(pile):
     assert "mirrored crop of 4.jpg" in grouped
 
 
-@pytest.mark.parametrize("share", [0.7, 0.8, 0.9, 0.95])
+@pytest.mark.parametrize("share", [0.75, 0.85, 0.95])
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_a_part_of_a_photo_is_found_where_it_lies(drawn, tmp_path, share, mirrored):
-    photos = sorted(Path(drawn).glob("*.jpg"))[20:24]
+    photos = sorted(Path(drawn).glob("*.jpg"))[8:12]
     parts = []
     for photo in photos:
         image = cv2.imread(str(photo))

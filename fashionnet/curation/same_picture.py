@@ -34,6 +34,7 @@ MOST_COLOUR_DIFFERENCE = 4.0
 
 _PART_SIDE = 12
 _WHOLE_SIDES = range(12, 19)
+_SEARCH_SIDE = 96
 _FINE_SIDE = 160
 _PHOTOS_IN_MEMORY = 1024
 _STRETCH_STEP = 0.08
@@ -168,15 +169,44 @@ def _fitted_roughly(thumbnails: NDArray[np.uint8], placement: Placement) -> Plac
 
 
 def _is_same_picture(whole: Image, part: Image, placement: Placement) -> bool:
+    agrees, is_near = _agrees(whole, part, placement)
+    if agrees or not is_near:
+        return agrees
+    # Dots, stripes and checks may have drawn the fit to a place one repeat beside the right one.
+    return _agrees(whole, part, _searched(whole, part, placement))[0]
+
+
+def _agrees(whole: Image, part: Image, placement: Placement) -> tuple[bool, bool]:
+    """Return whether two images agree in all, and whether they agree in lightness and colour."""
     fit = _fit(whole, part, placement)
     if fit is None:
-        return False
+        return False, False
     lightness, colour = _differences(fit.window, fit.part, 7)
-    return (
-        lightness <= MOST_LIGHTNESS_DIFFERENCE
-        and colour <= MOST_COLOUR_DIFFERENCE
-        and _correlation(_detail(fit.window), _detail(fit.part)) >= LEAST_DETAIL
+    has_detail = _correlation(_detail(fit.window), _detail(fit.part)) >= LEAST_DETAIL
+    is_near = lightness <= 2 * MOST_LIGHTNESS_DIFFERENCE and colour <= MOST_COLOUR_DIFFERENCE
+    return is_near and lightness <= MOST_LIGHTNESS_DIFFERENCE and has_detail, is_near
+
+
+def _searched(whole: Image, part: Image, placement: Placement) -> Placement:
+    """Lay a part over a whole at every place and scale; return where they correlate most."""
+    part = part[:, ::-1] if placement.mirrored else part
+    small, large = (
+        _grey(resize(image, _SEARCH_SIDE, _SEARCH_SIDE)).astype(np.uint8, copy=False)
+        for image in (part, whole)
     )
+    stretch = float(placement.warp[1, 1] / max(float(placement.warp[0, 0]), 1e-3))
+    highest, warp = -1.0, placement.warp
+    for width in range(round(0.62 * _SEARCH_SIDE), _SEARCH_SIDE + 1):
+        height = min(round(width * stretch), _SEARCH_SIDE)
+        if height < _SEARCH_SIDE // 2:
+            continue
+        window = resize(small, width, height)
+        likeness = cv2.matchTemplate(large, window, cv2.TM_CCOEFF_NORMED)
+        _, here, _, (left, top) = cv2.minMaxLoc(likeness)
+        if here > highest:
+            shares = np.array([[width, 0, left], [0, height, top]], np.float32)
+            highest, warp = here, shares / np.float32(_SEARCH_SIDE)
+    return replace(placement, warp=warp)
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,8 +224,8 @@ def _fit(whole: Image, part: Image, placement: Placement) -> _Fit | None:
     to_pixels = np.array([1, 1, side], np.float32)
     try:
         correlation, warp = cv2.findTransformECC(
-            cv2.cvtColor(part, cv2.COLOR_RGB2GRAY),
-            cv2.cvtColor(whole, cv2.COLOR_RGB2GRAY),
+            _grey(part),
+            _grey(whole),
             placement.warp * to_pixels,
             cv2.MOTION_AFFINE,
             _STEPS,
@@ -227,8 +257,12 @@ def _differences(one: Image, two: Image, blur: int) -> tuple[float, float]:
     return float(np.quantile(difference[..., 0], 0.95)), float(np.quantile(colour, 0.95))
 
 
+def _grey(image: Image) -> NDArray[Any]:
+    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+
+
 def _detail(image: Image) -> NDArray[np.float32]:
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    grey = _grey(image).astype(np.float32)
     return grey - cv2.GaussianBlur(grey, (0, 0), 2)
 
 
