@@ -157,6 +157,14 @@ def test_only_bytes_that_are_the_same_and_what_cannot_be_read_are_certain(pile):
     assert certain == {"unreadable.jpg", "blank.png", "exact of 0.jpg"}
 
 
+def test_what_is_unusable_is_not_called_irrelevant_too(pile):
+    night = np.full((300, 300, 3), 5, np.uint8)
+    cv2.circle(night, (150, 150), 25, (250, 250, 250), -1)
+    cv2.imwrite(str(pile / "night.png"), night)
+    found = kinds(find(pile))
+    assert found["irrelevant"] == {"night.png"} and "dark.jpg" in found["dark"]
+
+
 def test_findings_are_rows_of_a_file_beside_the_data(pile):
     curation = find(pile)
     written = rows_of(pile.parent / "pile.curation" / "findings.csv")

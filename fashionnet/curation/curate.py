@@ -137,10 +137,11 @@ def curate(
     found_in_words: list[Finding] = []
     if words is not None:
         pile, found_in_words = weak_labels(pile, words)
+    unusable = list(unusable_photos(pile, looks))
     findings = [
-        *unusable_photos(pile, looks),
+        *unusable,
         *duplicates(pile, looks, groups),
-        *irrelevant_photos(pile, looks),
+        *irrelevant_photos(pile, looks, {finding.photo for finding in unusable}),
         *faulty_labels(pile),
         *found_in_words,
         *(doubtful_labels(pile, looks, groups, schema) if can_doubt() else ()),

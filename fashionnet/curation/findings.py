@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -77,15 +77,18 @@ def unusable_photos(pile: Pile, looks: Looks) -> Iterator[Finding]:
             yield Finding(name, kind, score, DROP, 0, certain, detail)
 
 
-def irrelevant_photos(pile: Pile, looks: Looks) -> Iterator[Finding]:
+def irrelevant_photos(
+    pile: Pile, looks: Looks, unusable: Collection[str] = ()
+) -> Iterator[Finding]:
     """Yield the photos that the network takes for no garment of the schema, unless so labelled.
 
+    Of photos that are unusable, by name, nothing can be said.
     Where the pile has a column `relevant` the suggestion is to say no there: training learns
     from such photos too.
     """
     labels = pile.labels.get(RELEVANCE)
     for row in np.flatnonzero(looks.readable & (looks.relevance < 0.5)):
-        if labels is None or labels[row] != "no":
+        if pile.names[row] not in unusable and (labels is None or labels[row] != "no"):
             suggestion = DROP if labels is None else f"{RELEVANCE}=no"
             score = 1 - float(looks.relevance[row])
             detail = "the network sees no upper-body garment or dress"
