@@ -119,15 +119,13 @@ def main() -> None:
 
 
 def measure_faults(data: Path, folder: Path, count: int, copies: int) -> None:
-    """Plant faults in a new folder, curate it, print recall and precision by kind."""
-    random = np.random.default_rng(0)
-    folder.mkdir(parents=True)
-    originals = _garments_not_trained_on(data)
-    chosen = [originals[row] for row in random.permutation(len(originals))[:count]]
-    for number, photo in enumerate(chosen):
-        shutil.copyfile(photo, folder / f"original-{number}.jpg")
-    planted = _plant(folder, data, chosen, copies, random)
+    """Plant faults in a folder where it is new, curate it, print recall and precision by kind."""
+    if not folder.exists():
+        _plant(folder, data, count, copies)
     pile = read_pile(folder, None, Schema.default())
+    planted: dict[str, set[str]] = {}
+    for name in pile.names:
+        planted.setdefault(_kind_of(name), set()).add(name)
     network = CompiledNetwork.open()
     curation = curate(pile, Workplace.of(folder, None), network, Schema.default(), progress)
     # What was made smaller than the least side on the way is too small as well.
@@ -149,18 +147,20 @@ def _garments_not_trained_on(data: Path) -> list[Path]:
     ]
 
 
-def _plant(
-    folder: Path, data: Path, originals: list[Path], copies: int, random: np.random.Generator
-) -> dict[str, set[str]]:
-    """Write faulty photos to the folder; return their names by kind."""
-    planted: dict[str, set[str]] = {}
+def _plant(folder: Path, data: Path, count: int, copies: int) -> None:
+    """Write photos and faulty ones to a new folder, each named by its kind and its original."""
+    random = np.random.default_rng(0)
+    folder.mkdir(parents=True)
+    unseen = _garments_not_trained_on(data)
+    originals = [unseen[row] for row in random.permutation(len(unseen))[:count]]
+    for number, photo in enumerate(originals):
+        shutil.copyfile(photo, folder / f"original-{number}.jpg")
 
     def write(kind: str, number: int, image: Image, quality: int = 92) -> None:
         # The number is that of the original, so that a copy is known by its name.
         name = f"{kind.replace(' ', '_')}-{number}.jpg"
         bgr = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR)
         cv2.imwrite(str(folder / name), bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        planted.setdefault(kind, set()).add(name)
 
     order = iter(random.permutation(len(originals)).tolist())
     for kind, (change, quality) in COPIES.items():
@@ -180,7 +180,6 @@ def _plant(
         name = f"unreadable-{number}.jpg"
         whole = (folder / f"original-{number}.jpg").read_bytes()
         (folder / name).write_bytes(whole[: len(whole) // 3])
-        planted.setdefault("unreadable", set()).add(name)
     with (data / "catalogue" / "styles.csv").open(encoding="utf-8", newline="") as file:
         others = [
             row["id"]
@@ -190,8 +189,6 @@ def _plant(
     for number in random.permutation(len(others))[: copies // 2].tolist():
         photo = data / "catalogue" / "images" / f"{others[number]}.jpg"
         shutil.copyfile(photo, folder / f"irrelevant-{number}.jpg")
-        planted.setdefault("irrelevant", set()).add(f"irrelevant-{number}.jpg")
-    return planted
 
 
 def _print_unusable(curation: Curation, planted: dict[str, set[str]]) -> None:
@@ -234,12 +231,13 @@ def _print_copies(curation: Curation, planted: dict[str, set[str]]) -> None:
         print(f"| {what} | {len(part)} | {wilson_interval(sum(part), len(part))} |")
     members: dict[int, set[str]] = {}
     for name, group in group_of.items():
-        members.setdefault(group, set()).add(name.split("-")[1])
+        kind, _, number = Path(name).stem.partition("-")
+        members.setdefault(group, set()).add(name if kind == "irrelevant" else number)
     sizes = Counter(group_of.values())
     groups = [numbers for group, numbers in members.items() if sizes[group] > 1]
     joined = sorted(sorted(numbers) for numbers in groups if len(numbers) > 1)
     print(f"\ngroups of one original only: {len(groups) - len(joined)} of {len(groups)}; others:")
-    print("; ".join(" ".join(name.removesuffix(".jpg") for name in numbers) for numbers in joined))
+    print("; ".join(" ".join(numbers) for numbers in joined))
 
 
 # --- Planted label noise ---------------------------------------------------------------------

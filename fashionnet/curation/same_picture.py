@@ -68,8 +68,12 @@ def same_pictures(
     Parts down to two thirds of the width are found, mirrored or not. `advance` is called with
     numbers of photos that are done, out of those in the looks.
     """
+    from threadpoolctl import threadpool_limits
+
     placed = []
-    rows, likely = _likely_placements(looks, pairs)
+    # The products are many and small: threads would wait for each other longer than they compute.
+    with threadpool_limits(1, user_api="blas"):
+        rows, likely = _likely_placements(looks, pairs)
     advance(len(looks) - len(rows))
     for row in rows:
         for placement in likely[row]:
