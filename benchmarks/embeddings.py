@@ -272,7 +272,8 @@ def show_attributes(arguments: argparse.Namespace, whitened: Map) -> None:
         likeness[np.arange(len(queries)), queries] = -2
         nearest = np.argsort(-likeness, axis=1)[:, :10]
         same = (truth[nearest] == truth[queries][:, None]).all(axis=2).mean(axis=1)
-        print(f"{name}: of the ten nearest have all attributes: {bootstrap(same, arguments.seed)}")
+        shown = bootstrap(same, arguments.seed)
+        print(f"{name}: of the ten nearest of {len(same)} photos have all attributes: {shown}")
 
 
 def interval(figure: dict[str, float]) -> str:
