@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 from app_client import client_of
+from handmade import ColourNetwork, paint_shop
 from look_reference import random_look
 from PIL import Image
 
@@ -135,5 +136,9 @@ def test_what_is_lacking_is_said_with_the_command_that_brings_it(shop, tiny_mode
             assert complete(client, scene(shop), category="Shoes").status_code == 422
     with serving(SAMPLE_REPOSITORY, shop / "look", tiny_model) as client:
         assert "--repository" in client.get("/api/v1/complete-look").json()["why_not"]
+    paint_shop(tmp_path / "shop")
+    Repository.build(tmp_path / "shop", tmp_path / "repository", ColourNetwork())
+    with serving(tmp_path / "repository", shop / "look", tiny_model) as client:
+        assert "--metadata" in client.get("/api/v1/complete-look").json()["why_not"]
     with pytest.raises(RequestError, match="is missing"):
         Looks(tmp_path)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from fashionnet.app.catalogue_types import AddedPhoto, Addition, LeftOut
 from fashionnet.app.limits import PHOTOS_IN_AN_ADDITION
 from fashionnet.app.snapshot import Snapshot
-from fashionnet.app.types import AddedPhoto, Addition, LeftOut
 from fashionnet.app.uploads import suffix_of
 from fashionnet.describing import Network
 from fashionnet.errors import RequestError
@@ -52,7 +52,7 @@ class Adder:
         if self._snapshot.is_sample:
             return (
                 "The sample catalogue is part of FashionNet. Build a repository of your own: "
-                "python build_repository.py --catalogue PHOTOS --repository my.repository"
+                "`python build_repository.py --catalogue PHOTOS --repository my.repository`"
             )
         if not self.may_add:
             return "Photos are added on the machine itself, with a server that listens to it alone."

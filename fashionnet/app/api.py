@@ -6,6 +6,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import TypeAdapter, ValidationError
 
 from fashionnet.app.catalogue_api import add_catalogue_routes
+from fashionnet.app.catalogue_types import CompletedLook, LookFacts
 from fashionnet.app.limits import ITEMS_DEEP
 from fashionnet.app.look import scene_of_item, scene_of_upload
 from fashionnet.app.parameters import (
@@ -26,12 +27,10 @@ from fashionnet.app.similar import similar
 from fashionnet.app.snapshot import Snapshot
 from fashionnet.app.taste import photos_of, style_profile, summary
 from fashionnet.app.types import (
-    CompletedLook,
     Document,
     Filters,
     Item,
     ItemPage,
-    LookFacts,
     Photo,
     Problem,
     Profile,

@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
+from fashionnet.app.catalogue_types import WorkStatus
 from fashionnet.app.snapshot import Snapshot
-from fashionnet.app.types import WorkStatus
 from fashionnet.errors import RequestError
 
 Made = TypeVar("Made")

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
+from fashionnet.app.catalogue_types import AddedPhoto, Addition, LeftOutPage, MapItems, WorkStatus
 from fashionnet.app.parameters import PHOTO_BODY, Page, PageSize, PhotoName, photo_bytes
 from fashionnet.app.service import Service
-from fashionnet.app.types import AddedPhoto, Addition, LeftOutPage, MapItems, WorkStatus
 
 
 def add_catalogue_routes(router: APIRouter, service: Service) -> None:

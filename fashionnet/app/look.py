@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 from PIL import Image as pillow
 
 from fashionnet.app.background import Background, Say
+from fashionnet.app.catalogue_types import CompletedLook, LookCategory, LookFacts, Product
 from fashionnet.app.limits import CATEGORIES
 from fashionnet.app.shown import items_with
 from fashionnet.app.snapshot import Snapshot
-from fashionnet.app.types import CompletedLook, LookCategory, LookFacts, Product
 from fashionnet.app.uploads import decoded
 from fashionnet.compatibility.complete_look import LookFinder
 from fashionnet.compatibility.look_products import LookProducts, category_columns
@@ -51,13 +51,13 @@ class Looks:
         if snapshot.is_sample:
             return (
                 "The sample catalogue holds no trousers, shoes or bags. Start with a repository "
-                "of your own: python -m fashionnet serve --repository my.repository"
+                "of your own: `python -m fashionnet serve --repository my.repository`"
             )
         if not category_columns(snapshot.repository.columns):
             return (
                 "This repository has no column that is named like a category. Build it with one: "
-                "python build_repository.py --catalogue PHOTOS --metadata items.csv "
-                "--repository my.repository"
+                "`python build_repository.py --catalogue PHOTOS --metadata items.csv "
+                "--repository my.repository`"
             )
         return ""
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionnet.app.background import Background, Say
+from fashionnet.app.catalogue_types import MapItems, WorkStatus
 from fashionnet.app.shown import VERSION
 from fashionnet.app.snapshot import Snapshot
-from fashionnet.app.types import MapItems, WorkStatus
 from fashionnet.errors import RequestError
 from fashionnet.files import cache_folder, write_whole
 from fashionnet.similarity import map as maps

@@ -11,6 +11,12 @@ export function element(tag, properties = {}, ...children) {
   return node;
 }
 
+// A sentence as elements, what stands in backquotes as a command to copy.
+export function withCommands(text) {
+  const sentence = text.slice(0, 1).toUpperCase() + text.slice(1);
+  return sentence.split("`").map((part, place) => (place % 2 ? element("code", {}, part) : part));
+}
+
 export function counted(count, noun) {
   return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 }

@@ -1,6 +1,6 @@
 // Catalogue: what the repository holds, what was left out, photos to be added.
 
-import { counted, element, percent, styled } from "./build.js";
+import { counted, element, percent, styled, withCommands } from "./build.js";
 import { fillDropPlace } from "./choosing.js";
 import { ask, sendPhoto } from "./interface.js";
 import { showCatalogueMap } from "./mapped.js";
@@ -100,7 +100,7 @@ function turning({ total, page, page_size }) {
 function showAdding() {
   const place = document.getElementById("adding");
   if (!state.facts.can_add) {
-    place.replaceChildren(element("p", { className: "soft" }, state.facts.why_not));
+    place.replaceChildren(element("p", { className: "soft" }, ...withCommands(state.facts.why_not)));
     return;
   }
   const drop = element("div", { className: "drop" });

@@ -1,6 +1,6 @@
 // Complete the look: a photo of oneself, a category, where the model looked, the products.
 
-import { counted, element, number, percent } from "./build.js";
+import { counted, element, number, percent, withCommands } from "./build.js";
 import { card, scoreLine } from "./cards.js";
 import { fillDropPlace } from "./choosing.js";
 import { ask, sendPhoto } from "./interface.js";
@@ -54,7 +54,7 @@ async function prepare() {
   const place = document.getElementById("look-state");
   let facts = await ask("/complete-look");
   if (facts.why_not) {
-    place.replaceChildren(element("p", { className: "notice" }, facts.why_not));
+    place.replaceChildren(element("p", { className: "notice" }, ...withCommands(facts.why_not)));
     return;
   }
   if (facts.products.state !== "done") facts = await ask("/complete-look/products", { method: "POST" });
@@ -73,7 +73,7 @@ async function prepare() {
     facts = await ask("/complete-look");
   }
   if (facts.products.state === "failed") {
-    place.replaceChildren(element("p", { className: "notice problem" }, facts.products.step));
+    place.replaceChildren(element("p", { className: "notice problem" }, ...withCommands(facts.products.step)));
     return;
   }
   place.replaceChildren();

@@ -1,6 +1,6 @@
 // What steers the wall: weights, scoring, diversity, and filters made from the repository.
 
-import { element, styled, words } from "./build.js";
+import { element, styled, withCommands, words } from "./build.js";
 
 const SHOWN_AT_FIRST = 8;
 
@@ -37,8 +37,8 @@ export function steering(form) {
 export function filterFields(facts) {
   const fields = facts.columns.map(filter);
   if (facts.columns.every(({ name }) => name in facts.attributes)) {
-    const hint = "This repository holds no columns of the catalogue to filter by. They come with --metadata: python build_repository.py --catalogue PHOTOS --metadata items.csv --repository REPO";
-    fields.push(element("p", { className: "soft hint" }, hint));
+    const hint = "This repository holds no columns of the catalogue to filter by. They come with `python build_repository.py --catalogue PHOTOS --metadata items.csv --repository REPO`.";
+    fields.push(element("p", { className: "soft hint" }, ...withCommands(hint)));
   }
   return fields;
 }
