@@ -6,11 +6,13 @@ A repository of so many items is made from the sample repository's rows, without
 server runs in a process of its own. Measured are the first page, in Chromium where Playwright is
 installed; walls of 60 items with changing weights and filters; walls after a shift; and photos
 described: for one person and for twenty who ask again as soon as they are answered. Printed are
-the median and 95th percentile in milliseconds and how many requests were dropped: a 429 is asked
-again, as the page does it. At last more photos are sent at one moment than the queue holds.
+the median and 95th percentile in milliseconds, how many requests were dropped (a 429 is asked
+again, as the page does it), and how long the server computed for each, which other work on the
+machine changes little. At last more photos are sent at one moment than the queue holds.
 """
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -85,12 +87,13 @@ def main() -> None:
             assert server.stdout is not None
             found = re.search(r"http://\S+", server.stdout.readline())
             assert found, "the server did not start"
-            measure(found[0].rstrip("/"), arguments.people, arguments.walls, arguments.crowd)
+            address = found[0].rstrip("/")
+            measure(address, server.pid, arguments.people, arguments.walls, arguments.crowd)
         finally:
             server.kill()
 
 
-def measure(address: str, people: int, walls: int, crowd: int) -> None:
+def measure(address: str, server: int, people: int, walls: int, crowd: int) -> None:
     """Print each measurement on a line."""
     client = Client(address)
     wardrobe = sorted(WARDROBE.glob("*.jpg"))
@@ -111,8 +114,8 @@ def measure(address: str, people: int, walls: int, crowd: int) -> None:
 
     first_pages(address)
     for what, ask in (("wall of 60", wall), ("shifted wall of 60", shift), ("photo", describe)):
-        report(f"{what}, one person", 1, 2 * walls, ask)
-        report(f"{what}, {people} people", people, walls, ask)
+        report(f"{what}, one person", server, 1, 2 * walls, ask)
+        report(f"{what}, {people} people", server, people, walls, ask)
     burst(address, wardrobe[0].read_bytes(), crowd)
 
 
@@ -136,10 +139,10 @@ def first_pages(address: str) -> None:
             taken.append(time.perf_counter() - start)
             page.context.close()
         browser.close()
-    say("first page in Chromium", taken, 0)
+    say("first page in Chromium", taken, 0, None)
 
 
-def report(what: str, people: int, times: int, ask: Callable[[int], object]) -> None:
+def report(what: str, server: int, people: int, times: int, ask: Callable[[int], object]) -> None:
     """Let people ask so many times each, at once; print how long the answers took."""
     taken: list[float] = []
     dropped: list[str] = []
@@ -153,8 +156,11 @@ def report(what: str, people: int, times: int, ask: Callable[[int], object]) -> 
                 dropped.append(str(error))
             taken.append(time.perf_counter() - start)
 
+    before = computed(server)
     at_once(person, people)
-    say(what, taken, len(dropped))
+    after = computed(server)
+    each = None if before is None or after is None else (after - before) / len(taken)
+    say(what, taken, len(dropped), each)
 
 
 def burst(address: str, photo: bytes, crowd: int) -> None:
@@ -188,10 +194,20 @@ def at_once(act: Callable[[], None], people: int) -> None:
         thread.join()
 
 
-def say(what: str, taken: list[float], dropped: int) -> None:
+def computed(process: int) -> float | None:
+    """Return the seconds that a process computed so far, on all cores; None where unknown."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def say(what: str, taken: list[float], dropped: int, each: float | None) -> None:
     """Print the median and the 95th percentile of seconds as milliseconds."""
     median, high = (1000 * np.percentile(taken, [50, 95])).round()
-    print(f"{what}: median {median:.0f} ms, p95 {high:.0f} ms, dropped {dropped}", flush=True)
+    line = f"{what}: median {median:.0f} ms, p95 {high:.0f} ms, dropped {dropped}"
+    print(line + ("" if each is None else f", computed {1000 * each:.0f} ms each"), flush=True)
 
 
 if __name__ == "__main__":
