@@ -326,11 +326,15 @@ def test_the_keyboard_alone_gets_to_a_like(visit):
     assert page.evaluate("document.activeElement.closest('#wall') !== null")
 
 
-def serious_findings(page):
+def serious_findings(page, *rules):
+    """Return what axe finds against some rules, or against all where none is named."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
+    options = {"runOnly": list(rules)} if rules else None
+    # Cards are alike: the first four stand for all.
+    context = {"exclude": [[".wall .card:nth-child(n+5)"]]}
     return [
         f"{rule['id']}: {rule['nodes'][0]['html'][:200]}"
-        for rule in axe.Axe().run(page).response["violations"]
+        for rule in axe.Axe().run(page, context, options).response["violations"]
         if rule["impact"] in ("serious", "critical")
     ]
 
@@ -342,7 +346,9 @@ def test_axe_finds_nothing_serious(visit, pictures, scheme):
     for tab in TABS:
         open_tab(page, tab)
         wait_for_tab(page, tab)
-        assert serious_findings(page) == [], tab
+        # In the dark nothing but the colours is another.
+        rules = () if scheme == "light" else ("color-contrast",)
+        assert serious_findings(page, *rules) == [], tab
         page.screenshot(path=pictures / f"{scheme}-{tab.lower().replace(' ', '-')}.png")
 
 
