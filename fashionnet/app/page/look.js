@@ -49,6 +49,12 @@ export async function lookIsShown(isShown) {
   }
 }
 
+// The catalogue has changed: its products are read again.
+export function lookIsStale() {
+  ready = false;
+  stale = state.scene !== null;
+}
+
 // Products are read once; until then there is nothing to choose.
 async function prepare() {
   const place = document.getElementById("look-state");
@@ -157,7 +163,7 @@ function showFigures(scene, answer) {
   figures.replaceChildren(
     figure(scene.picture, scene.title, "The photo"),
     figure(overlayAddress, whereLooked(answer.attention), "Where the model looked: the warmer, the more"),
-    ...answer.notes.map((note) => element("p", { className: "problem" }, note)),
+    ...answer.notes.map((note) => element("p", { className: "problem" }, ...withCommands(note))),
   );
 }
 

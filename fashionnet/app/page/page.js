@@ -4,7 +4,7 @@ import { counted } from "./build.js";
 import { openCards } from "./cards.js";
 import { catalogueIsShown, openCatalogue } from "./catalogue.js";
 import { ask } from "./interface.js";
-import { lookIsShown, openLook } from "./look.js";
+import { lookIsShown, lookIsStale, openLook } from "./look.js";
 import { openShift, shiftIsShown } from "./shift.js";
 import { state } from "./state.js";
 import { openStyle } from "./style.js";
@@ -62,6 +62,7 @@ async function start() {
   openCatalogue(say, () => {
     showSource();
     wallIsStale();
+    lookIsStale();
   });
   window.addEventListener("hashchange", showTab);
   document.querySelector(".skip").addEventListener("click", (event) => {
