@@ -265,6 +265,7 @@ def test_wrong_requests_are_one_line(shop, tiny_model, tmp_path, capsys):
         ((tmp_path / "no.jpg", "--category", "shoes", *common), "no.jpg: no such file"),
         ((broken, "--category", "shoes", *common), "not a photo"),
         ((shop / "scene.png", "--category", "shoes", *common, "--top", "0"), "top is 0"),
+        ((shop / "scene.png", "--category", "shoes", *common[:2]), "train one with"),
     ):
         assert run("complete-look", *words) == 2
         error = capsys.readouterr().err.strip().splitlines()
