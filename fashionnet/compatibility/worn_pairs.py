@@ -97,21 +97,9 @@ class WornPairs:
         """Return the top alone before white, in its shape: uint8 (224, 224, 3)."""
         return self._picture(row, "top.jpg")
 
-    def top_cloth(self, row: int) -> Image:
-        """Return cloth of the top: uint8 (224, 224, 3)."""
-        return spread_cloth(self._picture(row, "top.png"))
-
     def bottom_cloth(self, row: int) -> Image:
         """Return cloth of the bottom: uint8 (224, 224, 3)."""
         return spread_cloth(self._picture(row, "bottom.png"))
-
-    def head(self, row: int) -> Image:
-        """Return hair, face and the background around them: uint8 (H, W, 3)."""
-        return self._picture(row, "head.jpg")
-
-    def surroundings(self, row: int, above: bool) -> Image:
-        """Return what is no garment, above or below the waist: uint8 (224, 224, 3)."""
-        return self._picture(row, "above.jpg" if above else "below.jpg")
 
     @cached_property
     def _colours(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
