@@ -5,6 +5,7 @@ import json
 import shutil
 import struct
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from fashionnet.similarity.event_log import EventLog
 from fashionnet.similarity.experiment import EmbeddingExperiment
 from fashionnet.similarity.trained import WEIGHTS, TrainedEmbedding
 
+EXAMPLES = Path(__file__).parents[1] / "examples" / "embeddings"
 BASE = """
 size = 8
 epochs = 2
@@ -63,6 +65,12 @@ def home(drawn, tmp_path_factory, trunk_file):
 
 def results_of(home, name):
     return json.loads((home / "out" / name / "results.json").read_text())
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("[!_]*.toml")), ids=lambda file: file.stem)
+def test_the_examples_can_be_read(file):
+    experiment = read_experiment(file, EmbeddingExperiment)
+    assert experiment.data.pairs == EXAMPLES.resolve() / "pairs.csv"
 
 
 def test_every_run_has_a_folder_with_all_that_it_came_from(home):
