@@ -83,13 +83,3 @@ def proxy_anchor(distances, positives, negatives, alpha=32.0, margin=0.1):
         total = sum(np.exp(alpha * ((1 - d) + margin)) for d in column[others])
         pushed.append(np.log(1 + total))
     return (sum(pulled) / len(pulled) if pulled else 0.0) + sum(pushed) / len(pushed)
-
-
-def arcface(distances, positives, negatives, scale=16.0, margin=0.3):
-    losses = []
-    for row, own, others in zip(distances, positives, negatives, strict=True):
-        for d in row[own]:
-            right = np.exp(scale * np.cos(min(np.pi * d + margin, np.pi)))
-            wrong = sum(np.exp(scale * np.cos(np.pi * other)) for other in row[others])
-            losses.append(-np.log(right / (right + wrong)))
-    return sum(losses) / len(losses) if losses else 0.0

@@ -192,7 +192,6 @@ def test_control_c_keeps_the_best_so_far(home, tmp_path, capsys, monkeypatch):
         ('[network]\nname = "backbone"\nmodel = "VGG61"\n', "did you mean VGG1"),
         (BACKBONE + 'model = "MobileNetV2"\n', "ImageNet weights are not on this machine"),
         ("[augmentation]\nviews = 1\n", "augmentation.views must be 2 or more"),
-        ('distance = "cosine"\n[loss]\nname = "arcface"\n', "the distance must be angular"),
         ('[data]\nname = "views"\nphotos = "nowhere"\n', "nowhere: no such file or"),
         ('[data]\nname = "folders"\nfolder = "nowhere"\n', "nowhere: no such file or"),
         ('[data]\nname = "pairs"\npairs = "nowhere.csv"\n', "nowhere.csv: no such file"),

@@ -133,14 +133,6 @@ class ProxyAnchor(Settings):
     margin: Positive = 0.1
 
 
-class ArcFace(Settings):
-    """See `fashionnet.similarity.losses.arcface`; wants the angular distance."""
-
-    name: Literal["arcface"]
-    scale: Positive = 16.0
-    margin: Positive = 0.3
-
-
 class Augmentation(ViewSettings):
     """Views of the training pictures: in every epoch another."""
 
@@ -194,7 +186,7 @@ class EmbeddingExperiment(Settings):
     size: Annotated[int, Field(ge=1, le=4096)] = 20
     distance: Literal["l2", "squared-l2", "cosine", "angular"] = "angular"
     loss: Annotated[
-        Triplet | MultiSimilarity | SupervisedContrastive | ProxyAnchor | ArcFace,
+        Triplet | MultiSimilarity | SupervisedContrastive | ProxyAnchor,
         Field(discriminator="name"),
     ] = Triplet()
     augmentation: Augmentation = Augmentation()
@@ -205,12 +197,6 @@ class EmbeddingExperiment(Settings):
     epochs: Count = 20
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
-
-    @model_validator(mode="after")
-    def _loss_fits_distance(self) -> "EmbeddingExperiment":
-        if isinstance(self.loss, ArcFace) and self.distance != "angular":
-            raise ValueError("of the loss arcface the distance must be angular")
-        return self
 
     @model_validator(mode="after")
     def _single_photos_have_views(self) -> "EmbeddingExperiment":

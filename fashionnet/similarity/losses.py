@@ -3,13 +3,12 @@
 Each takes the distances from N anchors to M points, float (N, M), and which of these points are the
 anchors' positives and negatives, bool (N, M) each, and returns one float32. The points are those of
 the batch itself (`fashionnet.similarity.miners.masks_of_labels` says what belongs together there);
-`proxy_anchor` and `arcface` are made for proxies, one learned point a class. Formulas are in
-distances d; where a paper writes a cosine similarity s, d = 1 − s, the distance `cosine`.
+`proxy_anchor` is made for proxies, one learned point a class. Formulas are in distances d; where a
+paper writes a cosine similarity s, d = 1 − s, the distance `cosine`.
 
 A batch without positives or without negatives gives a finite loss: 0 for those that need both.
 """
 
-import math
 from collections.abc import Callable
 
 import keras
@@ -104,31 +103,6 @@ def proxy_anchor(
     pulled = _log_one_plus_sum(alpha * (distances - 1.0 + margin), positives, 0)
     pushed = _log_one_plus_sum(alpha * (1.0 - distances + margin), negatives, 0)
     return _mean(pulled, ops.any(positives, 0)) + ops.mean(pushed)
-
-
-def arcface(
-    distances: keras.KerasTensor,
-    positives: keras.KerasTensor,
-    negatives: keras.KerasTensor,
-    *,
-    scale: float = 16.0,
-    margin: float = 0.3,
-) -> keras.KerasTensor:
-    """Return the ArcFace loss over the angular distances from N points to the proxies of M classes.
-
-    With θ = π d, the mean over the points x and their classes r of
-
-        −log( exp(s cos(θ_xr + m)) / (exp(s cos(θ_xr + m)) + Σ_{j not of x} exp(s cos θ_xj)) )
-
-    Deng et al., 2019, "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", (3).
-    Beyond π, where the cosine would rise again, θ + m counts as π. The distances must be
-    `angular`.
-    """
-    angles = math.pi * distances
-    own = scale * ops.cos(ops.minimum(angles + margin, math.pi))
-    others = ops.where(negatives, scale * ops.cos(angles), _NEVER)
-    pushed = ops.logsumexp(others, 1, keepdims=True)
-    return _mean(ops.softplus(pushed - own), positives)
 
 
 def _log_one_plus_sum(

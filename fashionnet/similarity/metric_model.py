@@ -9,7 +9,6 @@ from fashionnet.similarity import losses
 from fashionnet.similarity.distances import DISTANCES, Distance
 from fashionnet.similarity.experiment import (
     SGD,
-    ArcFace,
     EmbeddingExperiment,
     MultiSimilarity,
     ProxyAnchor,
@@ -34,7 +33,7 @@ class MetricModel(keras.Model):
         self.distance: Distance = DISTANCES[experiment.distance]
         self.loss_of_distances = loss_of(experiment)
         self.proxies = None
-        if isinstance(experiment.loss, ProxyAnchor | ArcFace):
+        if isinstance(experiment.loss, ProxyAnchor):
             # Short, so that the steps that suit the network turn them far enough.
             deviation = _PROXY_LENGTH / experiment.size**0.5
             self.proxies = self.add_weight(
@@ -77,7 +76,6 @@ def loss_of(experiment: EmbeddingExperiment) -> losses.Loss:
         MultiSimilarity: losses.multi_similarity,
         SupervisedContrastive: losses.supervised_contrastive,
         ProxyAnchor: losses.proxy_anchor,
-        ArcFace: losses.arcface,
     }
     return partial(functions[type(settings)], **values)
 
