@@ -49,9 +49,7 @@ class LookProducts:
 
         One matrix product; equal distances are ordered by id.
         """
-        everything = len(rows) == len(self.ids)
-        candidates = self.embeddings if everything else self.embeddings[rows]
-        scores = candidates @ query
+        scores = (self.embeddings @ query)[rows]
         if top < len(rows):
             cut = np.partition(scores, len(rows) - top)[len(rows) - top]
             chosen = np.flatnonzero(scores >= cut)
