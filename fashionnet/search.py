@@ -6,8 +6,9 @@ they are scored from the best run on, until the next one's bound is below what w
 items of one score, those nearest to the person's photos are found by upper bounds on the cosine:
 embeddings are read from the best bound on, until the next bound is below what was found.
 
-All of it is exact but for one thing: where more than `MOST_TIED` items share the score at which
-the list ends, only those of the cells nearest to the photos are looked at.
+All of it is exact but for two things: where more than `MOST_TIED` items share the score at which
+the list ends, only those of the cells nearest to the photos are looked at, and of equal ones no
+more than about `MOST_READ` embeddings are read, those of the best bounds.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from fashionnet.repository.columns import Columns, blocks
 from fashionnet.schema import Schema
 
 MOST_TIED = 32_768
-"""Items of one score among which the visually nearest are found exactly."""
+"""Items of one score that are looked at for the visually nearest."""
 
 MOST_READ = 2048
 """Embeddings that are read at most to find the visually nearest."""
