@@ -17,15 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as pillow
 
+from fashionnet.compatibility.grouped_intervals import auc_interval, share_interval
 from fashionnet.compatibility.outfit_data import OutfitData
 from fashionnet.compatibility.outfit_experiments import OutfitExperiment, train_on
 from fashionnet.compatibility.outfit_items import InputKind, OutfitItems, item_inputs
 from fashionnet.compatibility.outfit_measures import (
     Scorer,
     as_rows,
-    auc_interval,
     blanks_filled,
-    share_interval,
     validation_auc,
 )
 from fashionnet.compatibility.outfit_search import assemble_outfits

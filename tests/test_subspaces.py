@@ -5,13 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fashionnet.compatibility.grouped_intervals import auc_interval, share_interval
 from fashionnet.compatibility.outfit_data import Blank, Judged, OutfitPart
 from fashionnet.compatibility.outfit_items import OutfitItems
 from fashionnet.compatibility.outfit_measures import (
     as_rows,
-    auc_interval,
     measure,
-    share_interval,
     validation_auc,
 )
 from fashionnet.compatibility.subspaces import MODEL_FILE, SubspaceModel, SubspaceScorer

@@ -22,9 +22,10 @@ from fashionnet.compatibility.look_experiment import (
 from fashionnet.compatibility.look_features import Backbone, FeatureStore
 from fashionnet.compatibility.look_model import Views
 from fashionnet.compatibility.look_pairs import LookPairs, require_pairs
-from fashionnet.compatibility.look_scores import CHOICES, Figure, draw_wrong, scores_of
+from fashionnet.compatibility.look_scores import CHOICES, draw_wrong, scores_of
 from fashionnet.compatibility.worn_pairs import WornPairs, write_worn_pairs
 from fashionnet.errors import RequestError
+from fashionnet.evaluation import Interval
 from fashionnet.files import cache_folder, write_whole
 from fashionnet.progress import Advance, progress
 
@@ -137,5 +138,5 @@ def look_features(pairs: LookPairs, store: FeatureStore) -> "tuple[LookPairs, An
     return pairs, features.take(kept)
 
 
-def _numbers(figure: Figure) -> list[float]:
+def _numbers(figure: Interval) -> list[float]:
     return [round(value, 4) for value in (figure.value, figure.low, figure.high)]

@@ -1,25 +1,14 @@
 """How well a score tells products that were worn with a scene from products that were not."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-BOOTSTRAPS = 1000
+from fashionnet.compatibility.grouped_intervals import auc, auc_interval, share_interval
+from fashionnet.evaluation import Interval
+
 CHOICES = 4
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure with its 95% interval, by bootstrap over groups of pairs."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
 
 
 def draw_wrong(
@@ -39,7 +28,7 @@ def draw_wrong(
 
 def scores_of(
     scores: NDArray[np.floating], wrong: NDArray[np.intp], groups: NDArray[np.int64], seed: int = 0
-) -> Mapping[str, Figure]:
+) -> Mapping[str, Interval]:
     """Return AUC, fill-in-the-blank of four and binary choice.
 
     Args:
@@ -61,43 +50,29 @@ def scores_of(
     best = (of_four <= right[:, None]).all(axis=1)
     blank = best / (1 + (of_four == right[:, None]).sum(axis=1))
     binary = (right > others[:, 0]) + 0.5 * (right == others[:, 0])
-    _, group = np.unique(groups[rows], return_inverse=True)
-    random = np.random.default_rng(seed)
-    count = group.max(initial=-1) + 1
-    draws = random.multinomial(count, np.full(count, 1 / count), BOOTSTRAPS)[:, group]
-    weights = np.concatenate([np.ones((1, len(rows))), draws])
-    values = {
-        "auc": _aucs(right, others, weights),
-        "fill in the blank": weights @ blank / np.maximum(weights.sum(axis=1), 1),
-        "binary choice": weights @ binary / np.maximum(weights.sum(axis=1), 1),
+    own = groups[rows]
+    return {
+        "auc": auc_interval(
+            *_judged(right, others), np.concatenate([own, _repeated(own, others)]), seed
+        ),
+        "fill in the blank": share_interval(blank, own, seed),
+        "binary choice": share_interval(binary, own, seed),
     }
-    return {name: _figure(value) for name, value in values.items()}
-
-
-def _figure(values: NDArray[np.floating]) -> Figure:
-    low, high = np.quantile(values[1:], [0.025, 0.975])
-    return Figure(float(values[0]), float(low), float(high))
 
 
 def plain_auc(scores: NDArray[np.floating], wrong: NDArray[np.intp]) -> float:
     """Return the AUC that `scores_of` does, without interval."""
     rows = np.flatnonzero(wrong[:, 0] >= 0)
     right, others = scores[rows, rows], scores[rows[:, None], wrong[rows]]
-    return float(_aucs(right, others, np.ones((1, len(rows))))[0])
+    return auc(*_judged(right, others))
 
 
-def _aucs(
-    right: NDArray[np.floating], others: NDArray[np.floating], weights: NDArray[np.floating]
-) -> NDArray[np.float64]:
-    """Return the chance that a right score is above a wrong one, for each weighting of scenes."""
-    levels, place = np.unique(np.concatenate([right, others.ravel()]), return_inverse=True)
-    aucs = np.full(len(weights), 0.5)
-    for number, weight in enumerate(weights):
-        positive = np.bincount(place[: len(right)], weight, len(levels))
-        spread = np.repeat(weight, others.shape[1])
-        negative = np.bincount(place[len(right) :], spread, len(levels))
-        below = np.cumsum(negative) - negative
-        total = positive.sum() * negative.sum()
-        if total:
-            aucs[number] = (positive * (below + 0.5 * negative)).sum() / total
-    return aucs
+def _judged(
+    right: NDArray[np.floating], others: NDArray[np.floating]
+) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
+    """Return all scores, the right ones first, and which they are."""
+    return np.concatenate([right, others.ravel()]), np.arange(right.size + others.size) < right.size
+
+
+def _repeated(groups: NDArray[np.int64], others: NDArray[np.floating]) -> NDArray[np.int64]:
+    return np.repeat(groups, others.shape[1])
