@@ -183,9 +183,12 @@ def _kinds(annotation: Any) -> list[type]:  # noqa: ANN401 (what Python calls an
 
 
 def _first_fault(error: ValidationError, kind: type[Settings]) -> str:
-    fault = error.errors(include_url=False)[0]
+    faults = error.errors(include_url=False)
+    # A key that is missing may be there under a misspelt name.
+    fault = next((each for each in faults if each["type"] == "extra_forbidden"), faults[0])
     place = [str(part) for part in fault["loc"]]
-    name, key = ".".join(place), place[-1] if place else ""
+    key = place[-1] if place else ""
+    name = ".".join(_written(kind, place))
     if fault["type"] == "missing":
         return f"{name} is missing"
     if fault["type"] == "union_tag_not_found":
@@ -195,6 +198,15 @@ def _first_fault(error: ValidationError, kind: type[Settings]) -> str:
     known = _known_keys(kind, place[:-1])
     near = difflib.get_close_matches(key, known, 1, 0.0)
     return f"unknown key {name}: did you mean {near[0]}? Known: {', '.join(known)}"
+
+
+def _written(kind: type[Settings], place: Sequence[str]) -> list[str]:
+    """Return a place without the steps that nobody wrote: the names of chosen tables."""
+    return [
+        step
+        for count, step in enumerate(place)
+        if count == len(place) - 1 or step in _known_keys(kind, place[:count])
+    ]
 
 
 def _known_keys(kind: type[Settings], place: Sequence[str]) -> list[str]:

@@ -145,8 +145,9 @@ def test_a_full_disk_is_one_line_and_the_next_run_completes(shop, tmp_path):
 
 
 @pytest.mark.parametrize("part", ["data", "_versions"])
-def test_staged_rows_that_a_full_disk_spoilt_are_described_again(shop, tmp_path, part):
+def test_staged_rows_that_a_full_disk_spoilt_are_described_again(shop, tmp_path, monkeypatch, part):
     repo = tmp_path / "repo"
+    monkeypatch.setattr(building, "_CHUNKS_AT_ONCE", 1)
     with pytest.raises(KeyboardInterrupt):
         staged_build(shop, repo, ColourNetwork(stop_at=9))
     for file in (repo / "staged.lance" / part).iterdir():

@@ -68,6 +68,8 @@ def test_another_choice_takes_over_nothing_of_the_choice_before(tmp_path):
         (BASE + "magrin = 1\n", "did you mean margin?"),
         (BASE.replace("0.5", '"wide"'), "margin is 'wide'"),
         ("epochs = 0\n" + BASE, "epochs is 0"),
+        (BASE.replace("pairs =", "pears ="), "unknown key data.pears: did you mean pairs?"),
+        (BASE.replace("0.5", '"wide"'), "a.toml: loss.margin is 'wide'"),
         ("[loss]\nname = 'triplet'\n", "data is missing"),
         (BASE.replace('name = "triplet"', ""), "loss.name is missing"),
         (BASE + "= 3", "not a TOML file"),

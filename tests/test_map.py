@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -139,52 +140,78 @@ CHROMIUM = next(
 
 
 @pytest.fixture(scope="module")
-def page(shop):
-    """The map's page in a browser, and what went wrong while it was loaded."""
+def page():
+    """A page in a browser that has the map's script, an element for it and its data."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("no Chromium is installed here")
-    assert draw(shop, shop / "map.html") == 0
+    script = (Path(maps.__file__).parent / "page" / "map.js").read_text(encoding="utf-8")
     with playwright.sync_playwright() as started:
         flags = ["--headless", "--no-sandbox", "--disable-gpu"]
         browser = started.chromium.launch(executable_path=CHROMIUM, args=flags)
         page = browser.new_page(viewport={"width": 900, "height": 700})
         page.failed = []
         page.on("pageerror", lambda error: page.failed.append(str(error)))
-        page.goto((shop / "map.html").as_uri())
-        page.wait_for_selector("body[data-ready]")
+        page.set_content("<style>canvas {width: 800px; height: 600px}</style><div id=map></div>")
+        page.add_script_tag(type="module", content=f"{script}\nwindow.showMap = showMap;")
+        page.wait_for_function("() => Boolean(window.showMap)")
+        page.evaluate(
+            """() => {
+              // Nine items, one in the middle; pictures of one colour, black and white in turn.
+              const atlas = document.createElement("canvas"), pen = atlas.getContext("2d");
+              atlas.width = atlas.height = 3 * 96;
+              const numbers = [...Array(9).keys()];
+              for (const item of numbers) {
+                pen.fillStyle = item % 2 ? "white" : "black";
+                pen.fillRect((item % 3) * 96, Math.floor(item / 3) * 96, 96, 96);
+              }
+              window.dataOf = (middle) => ({
+                ids: numbers.map(String), titles: numbers.map(String), side: 96, per_row: 3,
+                x: numbers.map((item) => (item === middle ? 0.5 : 0.02 + item / 10)),
+                y: numbers.map((item) => (item === middle ? 0.5 : 0.02)),
+                summary: "nine", other_colour: "#999", atlas: atlas.toDataURL(),
+                columns: [
+                  { name: "c", names: ["a"], colours: ["#000"], codes: numbers.map(() => 0) },
+                ],
+              });
+              window.place = document.getElementById("map");
+            }"""
+        )
         yield page
         browser.close()
 
 
 def test_nothing_is_drawn_before_the_pictures_are_there(page):
-    # The page asks for its first drawing at once; the pictures come later.
-    page.evaluate("view = null; redraw()")
+    page.evaluate("showMap(place, {...dataOf(0), atlas: 'data:image/png;base64,'})")
+    # What asks for a drawing: keys, the wheel, another size.
+    for key in ("ArrowLeft", "+", "0", "Enter"):
+        page.locator("#map canvas >> nth=0").press(key)
+    page.mouse.move(300, 300)
+    page.mouse.wheel(0, 100)
+    page.set_viewport_size({"width": 880, "height": 700})
     page.evaluate("() => new Promise(requestAnimationFrame)")
     assert page.failed == []
 
 
 def test_a_picture_drawn_large_shows_nothing_of_its_neighbours(page):
-    # Pictures of one colour each, black and white in turn, without what a JPEG adds.
-    rims = page.evaluate(
-        """async () => {
-          const made = document.createElement("canvas"), on = made.getContext("2d");
-          made.width = atlas.width;
-          made.height = atlas.height;
-          for (let item = 0; item < count; item++) {
-            on.fillStyle = (item + Math.floor(item / perRow)) % 2 ? "white" : "black";
-            on.fillRect((item % perRow) * side, Math.floor(item / perRow) * side, side, side);
-          }
-          atlas.onload = null;
-          atlas.src = made.toDataURL();
-          await atlas.decode();
-          return [...Array(count).keys()].map((item) => {
-            drawPicture(cardPen, item, 0, 0, 180);
-            const at = (x, y) => cardPen.getImageData(x, y, 1, 1).data[0];
-            return [at(90, 90), at(0, 90), at(179, 90), at(90, 0), at(90, 179)];
-          });
-        }"""
-    )
-    middles = {rim[0] for rim in rims}
-    assert len(rims) == 24 and middles == {0, 255}
-    assert all(set(rim) == {rim[0]} for rim in rims)
+    middles = []
+    for item in range(9):
+        page.evaluate("delete place.dataset.ready")
+        page.evaluate("item => showMap(place, dataOf(item))", item)
+        page.wait_for_selector("#map[data-ready]")
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+        canvas = page.locator("#map canvas >> nth=0")
+        # Where the middle of the items is: a wide map has its legend at the left.
+        canvas.hover(position={"x": 240 + 560 / 2, "y": 300})
+        assert page.locator(".map-card b").text_content() == str(item)
+        rim = page.evaluate(
+            """() => {
+              const pen = place.querySelector(".map-card canvas").getContext("2d");
+              const at = ([x, y]) => pen.getImageData(x, y, 1, 1).data[0];
+              return [[90, 90], [0, 90], [179, 90], [90, 0], [90, 179]].map(at);
+            }"""
+        )
+        assert set(rim) == {rim[0]}
+        middles.append(rim[0])
+    assert middles == [0, 255] * 4 + [0]

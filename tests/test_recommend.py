@@ -147,6 +147,7 @@ def test_no_item_left_ends_with_one(place, capsys):
         (("{photos}", "--weight", "pattern"), "expected NAME=NUMBER"),
         (("{photos}", "--weight", "colour=2"), "no attribute 'colour'"),
         (("{photos}", "--weight", "pattern=nan"), "weight of pattern is nan"),
+        (("{place}/me.json",), "give a saved style profile with --profile"),
         (("{photos}", "--top", "0"), "top is 0"),
         (("{photos}", "--diversity", "2"), "diversity is 2"),
         (("{photos}", "--output", "{place}/out.pdf"), "out.pdf: expected a file ending in .html"),

@@ -362,7 +362,7 @@ def test_filters(shop, repo):
             "colour = 'red'",
             "no column colour.*this repository has id, .*pattern, shape.*year, name",
         ),
-        ('pattern = "striped"', "no column striped .text stands in single quotes"),
+        ('pattern = "striped"', "no column striped .a text stands in single quotes"),
         ("year = = 3", "Expected: an expression, found: ="),
         ("year = 2011 nonsense", "found: nonsense"),
         ("year", "does not say yes or no of an item"),

@@ -151,6 +151,7 @@ def test_the_table_and_every_output_show_what_was_asked_and_found(place, capsys)
     [
         (("yellow 60",), r"no item 'yellow 60'.*ids are like 'blue 120'"),
         (("{place}/shop",), "no item .*name one of its items, or a photo"),
+        (("gone.jpg",), "gone.jpg: no such photo, and no item of"),
         (("red 60", "--top", "0"), "top is 0"),
         (("red 60", "--output", "{place}/out.pdf"), "expected a file ending in .html"),
         (("red 60", "--where", "colour = 'red'"), "no column colour"),

@@ -92,6 +92,9 @@ def run(arguments: argparse.Namespace) -> int:
     from fashionnet.photos import find_photos
     from fashionnet.report import require_known_output
 
+    for path in arguments.photos:
+        if path.suffix.lower() == ".json":
+            raise RequestError(f"{path} is no photo: give a saved style profile with --profile")
     weights = parse_weights(arguments.weight)
     if not arguments.photos and not arguments.profile:
         raise RequestError("name the photos to learn from, or a --profile that was saved before")

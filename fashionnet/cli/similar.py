@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from fashionnet.cli.network import add_network_arguments, open_network
 from fashionnet.cli.recommend import require_model_of
+from fashionnet.errors import RequestError
 from fashionnet.locations import location
+from fashionnet.photos import SUFFIXES
 from fashionnet.samples.shipped import SAMPLE_REPOSITORY, with_drawn_photos
 from fashionnet.text import plain
 
@@ -132,6 +134,8 @@ def _query(
 
     name = arguments.query
     if name in items.ids or not Path(name).is_file():
+        if name not in items.ids and Path(name).suffix.lower() in SUFFIXES:
+            raise RequestError(f"{name}: no such photo, and no item of {repository.path} either")
         row = row_of(items, name, repository)
         return ProfilePhotos((name,), (str(items.fingerprints[row]),), items.vectors.take([row]))
 

@@ -424,7 +424,8 @@ class ItemTable:
         if unknown:
             name = unknown[1].strip('"`')
             names = [n for n in self._table.schema.names if not n.startswith("_")]
-            hint = " (text stands in single quotes)" if '"' in where else ""
+            is_text = '"' in where or re.fullmatch(r"\w+", name)
+            hint = f" (a text stands in single quotes: '{name}')" if is_text else ""
             return RequestError(
                 f"where {where!r}: no column {name}{hint}; this repository has {', '.join(names)}"
             )

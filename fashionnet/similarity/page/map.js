@@ -66,8 +66,8 @@ export function showMap(place, data, { isPart = false, choose } = {}) {
   }
 
   function resize() {
-    // A map that is not shown has no size.
-    if (!canvas.clientWidth || !atlas.complete) return;
+    // A map that is not shown has no size; pictures that could not be loaded have none either.
+    if (!canvas.clientWidth || !atlas.complete || !atlas.naturalWidth) return;
     ratio = window.devicePixelRatio || 1;
     canvas.width = canvas.clientWidth * ratio;
     canvas.height = canvas.clientHeight * ratio;
