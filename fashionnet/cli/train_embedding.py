@@ -57,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         parts = read_parts(experiment.data, experiment.seed, folder)
         with quiet_import():
+            # For the first time, so that what TensorFlow prints meanwhile is dropped.
             import keras  # noqa: F401
         from fashionnet.similarity.training import train_embedding
 

@@ -32,6 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     for path in experiment_files(arguments.experiment):
         read_experiment(path, OutfitExperiment)
     with quiet_import():
+        # For the first time, so that what TensorFlow prints meanwhile is dropped.
         import keras  # noqa: F401
     results = run_experiments(
         arguments.experiment, arguments.output, OutfitExperiment, train_outfits

@@ -137,7 +137,7 @@ class SubspaceModel:
                 raise RequestError(f"{path}: larger than any outfit model: train or copy it again")
             with safetensors.safe_open(path, "numpy") as file:
                 about = json.loads((file.metadata() or {})["fashionnet"])
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                arrays = {name: file.get_tensor(name) for name in list(file.keys())}
             if about["format"] != FORMAT:
                 raise ValueError(f"format {about['format']!r}, expected {FORMAT}")
             model = cls(

@@ -122,7 +122,8 @@ def read_pairs(table: Path, images: Path | None, singles: Path | None) -> ItemPi
         except ValueError as error:
             left_out.append(LeftOut(f"{table}, line {line}", str(error)))
             continue
-        ends.append(tuple(numbers.setdefault(p, len(numbers)) for p in (first, second)))  # type: ignore[arg-type]
+        start = numbers.setdefault(first, len(numbers))
+        ends.append((start, numbers.setdefault(second, len(numbers))))
     if not ends:
         why = f" ({left_out[0].where}: {left_out[0].reason})" if left_out else ""
         raise RequestError(f"{table}: no pair of photos that can be used{why}")
