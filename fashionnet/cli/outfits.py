@@ -138,6 +138,7 @@ def run(arguments: argparse.Namespace) -> int:
         how += f"; weakest pair {one} and {two} ({score_text(weakest.score)})"
     if from_samples and arguments.output:
         items = with_drawn_photos(items, [*given, *(one.row for one in suggestions)])
+    how += "; fit runs from -1 to 1, and what is worn together has more"
     metadata = repository.metadata([items.ids[one.row] for one in suggestions])
     candidates = sum(len(rows) for rows in catalogue.slots.values())
     report = assemble(
