@@ -117,7 +117,7 @@ def test_a_run_leaves_all_that_says_what_was_done_and_how_well(shop):
         ('"both"', '"all"', "model.attention is 'all'"),
         ("mining", "minning", "unknown key loss.minning: did you mean mining?"),
         ('"table"', '"tables"', "data is"),
-        ("repository =", "folder =", "data.table.repository is missing"),
+        ("repository =", "folder =", "unknown key data.folder"),
         ('column = "category"', 'column = "kind"', "no column kind to take categories from"),
         ('"outfits.csv"', '"lost.csv"', "lost.csv"),
         ("epochs = 15", "epochs = 0", "training.epochs is 0"),
