@@ -127,11 +127,10 @@ def run(arguments: argparse.Namespace) -> int:
     # Last of what can be wrong: it may download.
     trunk_weights = find_imagenet_weights(arguments.trunk_weights)
 
-    # Imported here for the first time, so that what TensorFlow prints meanwhile is dropped.
+    # What TensorFlow prints when it is imported first is dropped.
     with quiet_import():
-        import keras  # noqa: F401
-    from fashionnet.network.heads_training import TrainingRequest, train_heads
-    from fashionnet.network.training import Recipe, fast_precision
+        from fashionnet.network.heads_training import TrainingRequest, train_heads
+        from fashionnet.network.training import Recipe, fast_precision
 
     recipe = Recipe(
         first_block="block1" if arguments.unfreeze == "all" else arguments.unfreeze,

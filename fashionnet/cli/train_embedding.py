@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fashionnet.cli.experiments import add_experiment_arguments
 from fashionnet.files import write_whole
 from fashionnet.network.quiet import quiet_import
 
@@ -24,16 +25,7 @@ TABLE = "results.csv"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
-    parser.add_argument(
-        "experiment", type=Path, help="a TOML file, or a folder of them to run in sequence"
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path("runs"),
-        metavar="DIR",
-        help="where each experiment gets a folder of its own (default: runs)",
-    )
+    add_experiment_arguments(parser)
     parser.add_argument(
         "--cache",
         type=Path,
@@ -56,10 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
         from fashionnet.similarity.item_data import read_parts
 
         parts = read_parts(experiment.data, experiment.seed, folder)
+        # What TensorFlow prints when it is imported first is dropped.
         with quiet_import():
-            # For the first time, so that what TensorFlow prints meanwhile is dropped.
-            import keras  # noqa: F401
-        from fashionnet.similarity.training import train_embedding
+            from fashionnet.similarity.training import train_embedding
 
         command = shlex.join(["fashionnet", "train-embedding", *sys.argv[2:]])
         results = train_embedding(experiment, parts, folder, command, arguments.cache)

@@ -1,20 +1,13 @@
 """`python -m fashionnet train-look`: train models that complete a look."""
 
 import argparse
-from pathlib import Path
+
+from fashionnet.cli.experiments import add_experiment_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `train-look` takes."""
-    parser.add_argument(
-        "experiment", type=Path, help="a TOML file, or a folder of them that are run in turn"
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path("runs"),
-        help="the folder that gets a folder for each experiment (default: runs)",
-    )
+    add_experiment_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,39 +1,20 @@
 """`python -m fashionnet train-outfits`: learn what goes together from outfits."""
 
 import argparse
-from pathlib import Path
 
-from fashionnet.network.quiet import quiet_import
+from fashionnet.cli.experiments import add_experiment_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
-    parser.add_argument(
-        "experiment",
-        type=Path,
-        metavar="EXPERIMENT",
-        help="a TOML file that says what is trained on what, or a folder of them",
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path("runs"),
-        metavar="DIR",
-        help="the folder in which each experiment gets one of its own (default: runs)",
-    )
+    add_experiment_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train; returns the exit code."""
     from fashionnet.compatibility.outfit_experiments import OutfitExperiment, train_outfits
-    from fashionnet.experiments import experiment_files, read_experiment, run_experiments
+    from fashionnet.experiments import run_experiments
 
-    # A wrong file is answered at once.
-    for path in experiment_files(arguments.experiment):
-        read_experiment(path, OutfitExperiment)
-    with quiet_import():
-        # For the first time, so that what TensorFlow prints meanwhile is dropped.
-        import keras  # noqa: F401
     results = run_experiments(
         arguments.experiment, arguments.output, OutfitExperiment, train_outfits
     )

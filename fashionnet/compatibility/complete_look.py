@@ -127,8 +127,8 @@ class LookFinder:
             raise RequestError(f"top is {top}: expected 1 or more")
         column, names = ids_of_category(repository, category, column)
         if products is None:
-            backbone = lambda: self.backbone  # noqa: E731 (compiled only if a photo is read)
-            products = look_products(repository, self.look, backbone, advance, names)
+            # The backbone is compiled only if a photo has to be read.
+            products = look_products(repository, self.look, lambda: self.backbone, advance, names)
         rows = np.flatnonzero(np.isin(products.ids, names) & products.seen)
         if not len(rows):
             raise RequestError(f"{repository.path}: no photo of category {category} can be read")

@@ -27,6 +27,7 @@ from fashionnet.compatibility.worn_pairs import WornPairs, write_worn_pairs
 from fashionnet.errors import RequestError
 from fashionnet.evaluation import Interval
 from fashionnet.files import cache_folder, write_whole
+from fashionnet.network.quiet import quiet_import
 from fashionnet.progress import Advance, progress
 
 HISTORY_FILE = "history.csv"
@@ -46,11 +47,10 @@ def run_look(settings: LookExperiment, folder: Path) -> dict[str, Any]:
     store = FeatureStore(settings.cache or cache_folder(), backbone)
     pairs, features = look_features(pairs, store)
     # Keras is imported when all that needs no training is done.
-    from fashionnet.compatibility.look_training import history_table, score_matrix, train_look
-    from fashionnet.network.quiet import quiet_import
-
     with quiet_import():
         import keras
+
+        from fashionnet.compatibility.look_training import history_table, score_matrix, train_look
     model, history = train_look(pairs, features, settings, backbone.fingerprint, views, print)
     model.save(folder)
     write_whole(folder / HISTORY_FILE, history_table(history))

@@ -21,6 +21,7 @@ from fashionnet.compatibility.worn_outfits import worn_items, worn_outfits
 from fashionnet.compatibility.worn_pairs import WornPairs
 from fashionnet.experiments import Settings
 from fashionnet.files import write_whole
+from fashionnet.network.quiet import quiet_import
 from fashionnet.progress import progress
 from fashionnet.repository.store import Repository
 from fashionnet.samples.shipped import SAMPLE_REPOSITORY, with_drawn_photos
@@ -153,7 +154,9 @@ def train_on(
     say: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Train on outfits that were read, write model and history, and return the results."""
-    from fashionnet.compatibility.subspaces_training import SubspaceRecipe, train_subspaces
+    # What TensorFlow prints when it is imported first is dropped.
+    with quiet_import():
+        from fashionnet.compatibility.subspaces_training import SubspaceRecipe, train_subspaces
 
     recipe = SubspaceRecipe(
         **settings.model.model_dump(),

@@ -11,7 +11,7 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 from fashionnet.errors import RequestError
 from fashionnet.files import write_whole
@@ -62,7 +62,8 @@ def unpack(shard: Location, folder: Path) -> Iterator[Sample]:
             tarfile.open(fileobj=_Bounded(file), mode="r:") as archive,
         ):
             for member in archive:
-                # The archive would keep the header of every file that it ever had.
+                # The archive would keep the header of every file that it ever had; its list of
+                # them has no place in the types that are published.
                 archive.members = []  # type: ignore[attr-defined]
                 if member.isdir():
                     continue
@@ -89,7 +90,7 @@ def unpack(shard: Location, folder: Path) -> Iterator[Sample]:
 class _Bounded(io.RawIOBase):
     """A file of which nobody reads more at once than a photo may have."""
 
-    def __init__(self, file: Any) -> None:  # noqa: ANN401
+    def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
     def read(self, size: int | None = -1) -> bytes:
