@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from fashionnet.network.frozen import FrozenFeatures
 from fashionnet.network.heads import HIDDEN_UNITS, POOLED_SIZE, grid_cells
+from fashionnet.network.quiet import quiet_import
 from fashionnet.network.trunk import (
     BLOCKS,
     IMAGE_SIZE,
@@ -99,7 +100,9 @@ def has_gpu() -> bool:
 
         return bool(torch.cuda.is_available())
     try:
-        return bool(keras.distribution.list_devices("gpu"))
+        # TensorFlow prints that it finds no GPU when it is asked first.
+        with quiet_import():
+            return bool(keras.distribution.list_devices("gpu"))
     except (AttributeError, RuntimeError):
         # How Keras says that a backend knows nothing of devices, and JAX that it has no GPU.
         return False
