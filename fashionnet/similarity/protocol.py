@@ -18,6 +18,8 @@ TOPS = (1, 5, 10)
 METRICS = ("cosine", "l2")
 
 _BOOTSTRAPS = 2000
+# Pictures that lie in one place are equally near whatever the order in which products are summed.
+_EQUALLY_NEAR = 1e-5
 _CELLS = 2**22
 
 
@@ -129,15 +131,13 @@ def _ranks(
     points = embeddings.astype(np.float32)
     if metric == "cosine":
         points = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
-    # Of mean length 1, so that one rounding suits all.
+    # Of mean length 1, so that one tolerance suits all.
     points = points / np.maximum(np.sqrt((points**2).sum(axis=1).mean()), 1e-12)
     squares = (points**2).sum(axis=1)
     size = max(1, _CELLS // len(points))
     for start in range(0, len(queries), size):
         chosen = queries[start : start + size]
-        # Rounded, so that pictures that lie in one place are equally near whatever the order in
-        # which their products were summed.
-        distances = (squares - 2 * (points[chosen] @ points.T)).round(5)
+        distances = squares - 2 * (points[chosen] @ points.T)
         same = labels[chosen][:, None] == labels[None, :]
         own = same.copy()
         own[np.arange(len(chosen)), chosen] = False
@@ -147,7 +147,7 @@ def _ranks(
         foreign = np.where(same, np.inf, distances)
         for place in range(most):
             counted = np.isfinite(nearest_own[:, place])
-            nearer = (foreign <= nearest_own[:, place, None]).sum(axis=1) + place
+            nearer = (foreign <= nearest_own[:, place, None] + _EQUALLY_NEAR).sum(axis=1) + place
             ahead[counted, place] = nearer[counted]
         yield ahead
 
