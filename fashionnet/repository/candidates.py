@@ -33,26 +33,21 @@ class Candidates:
         schema: Schema,
         embedding_size: int,
         mask: NDArray[np.bool_] | None,
-        read: Callable[[NDArray[np.uint64]], pa.Table],
         items_of: "Callable[[pa.Table, FashionVectors], Items]",
-        metadata_names: Sequence[str],
     ) -> None:
         self.columns = columns
         self.schema = schema
         self.embedding_size = embedding_size
         self.mask = mask
-        self._read = read
         self._items_of = items_of
-        self._metadata_names = list(metadata_names)
         self._count = len(columns) if mask is None else int(np.count_nonzero(mask))
-        self._last: tuple[NDArray[np.int64], pa.Table] | None = None
 
     def __len__(self) -> int:
         return self._count
 
     def take(self, rows: Sequence[int] | NDArray[np.integer]) -> "Items":
         """Return the items of rows, in that order."""
-        table, places = self._rows(rows), np.asarray(rows, np.int64)
+        table, places = self.columns.rows_of(rows), np.asarray(rows, np.int64)
         vectors = FashionVectors(
             self.schema,
             self.columns.probabilities[places],
@@ -63,17 +58,9 @@ class Candidates:
 
     def metadata(self, rows: Sequence[int] | NDArray[np.integer]) -> list[dict[str, Any]]:
         """Return the catalogue's own columns of rows, in that order."""
-        found: list[dict[str, Any]] = self._rows(rows).select(self._metadata_names).to_pylist()
+        table = self.columns.rows_of(rows).select(self.columns.metadata_names)
+        found: list[dict[str, Any]] = table.to_pylist()
         return found
-
-    def _rows(self, rows: Sequence[int] | NDArray[np.integer]) -> pa.Table:
-        """Read rows of the table, or find them among those that were read last."""
-        wanted = np.asarray(rows, np.int64)
-        if self._last is None or not np.isin(wanted, self._last[0]).all():
-            self._last = wanted, self._read(self.columns.row_ids[wanted])
-        there, table = self._last
-        order = np.argsort(there)
-        return table.take(pa.array(order[np.searchsorted(there, wanted, sorter=order)]))
 
 
 def filter_mask(

@@ -4,7 +4,8 @@ They lie in a folder beside the table, made from one version of it, and hold the
 recommended in an order in which like ones are neighbours: by Fashion Vector, then by cell, the
 nearest of some centres among the embeddings. A run of items with one Fashion Vector and one cell
 is a list. Every column is a file of its own that is mapped into memory, so that opening reads
-next to nothing and a query reads the lists it needs.
+next to nothing and a query reads the lists it needs. Beside them lie the items' rows, so that what
+is recommended is read without asking the store.
 
 Beside each embedding lies what bounds its cosine with a photo. With x an embedding, m the mean and
 V the first principal axes, z = V(x - m) is kept in one byte a number as z', and with it the length
@@ -23,7 +24,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,14 +36,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from fashionnet.repository.mapped import ColumnFile, RowFile, Rows, blocks, load_column
 from fashionnet.schema import Schema
 
 if TYPE_CHECKING:
     from fashionnet.repository.store import ItemTable
 
-FORMAT = 2
+FORMAT = 3
 DESCRIPTION = "columns.json"
 FACETS = "facets.arrow"
+ROW = ("id", "photo", "_sha256", "relevance")
+"""What is kept of an item besides numbers, before the catalogue's own columns."""
 
 COARSE_SIZE = 64
 SAMPLE_SIZE = 16_384
@@ -128,6 +132,8 @@ class Columns:
         list_starts: int64 (L + 1,), where each list begins; lists do not cross groups.
         list_cells: uint16 (L,).
         row_ids: uint64 (N,), the items in the table.
+        places: uint32 (N,), where each item's row lies in `rows`.
+        rows: what `ROW` names and the catalogue's own columns, in the order in which items came.
         probabilities: float32 (N, C).
         embeddings: float16 (N, E).
         coarse: uint8 (N, D), where the embeddings lie along the axes.
@@ -160,7 +166,9 @@ class Columns:
         self.group_starts = np.array(self._load("group_starts"))
         self.list_starts = np.array(self._load("list_starts"))
         self.list_cells = np.array(self._load("list_cells"))
+        self.rows = Rows(folder)
         self.row_ids = self._load("row_ids")
+        self.places = self._load("places")
         self.probabilities = self._load("probabilities")
         self.embeddings = self._load("embeddings")
         self.coarse = self._load("coarse")
@@ -189,6 +197,15 @@ class Columns:
     def list_groups(self) -> NDArray[np.int64]:
         """int64 (G + 1,): where the lists of each group begin."""
         return np.searchsorted(self.list_starts, self.group_starts)
+
+    @property
+    def metadata_names(self) -> list[str]:
+        """The catalogue's own columns."""
+        return self.rows.names[len(ROW) :]
+
+    def rows_of(self, rows: Sequence[int] | NDArray[np.integer]) -> pa.Table:
+        """Return what `ROW` names and the catalogue's own columns of rows, in that order."""
+        return self.rows.take(self.places[np.asarray(rows, np.int64)])
 
     def facet(self, name: str) -> NDArray[np.uint16]:
         """uint16 (N,): the place of each item's value among those of a metadata column."""
@@ -230,10 +247,16 @@ def write_columns(folder: Path, table: "ItemTable", before: Columns | None = Non
     work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         facets = _Facets(table.metadata_columns, before)
-        names = ["_probabilities", "_embedding", *facets.values]
+        row_names = [*ROW, *table.metadata_columns.names]
+        names = ["_probabilities", "_embedding", *row_names]
         batches = table.batches_of(added, names) if before else table.eligible_batches(names)
-        new = _write_arrivals(work, schema, axes, batches, facets)
-        _write_sorted(work, schema, axes, before, kept, new, facets)
+        row_file = RowFile(work)
+        old_places = _write_kept_rows(row_file, before, kept)
+        new = _write_arrivals(work, schema, axes, batches, facets, row_file, row_names)
+        row_file.close()
+        order = _write_sorted(work, schema, axes, before, kept, new, facets)
+        new_places = np.arange(len(kept), len(order), dtype=np.uint32)
+        np.save(work / "places.npy", np.concatenate([old_places, new_places])[order])
         for arrived in work.glob("new_*.npy"):
             arrived.unlink()
         for name in ("mean", "axes", "low", "step", "centres"):
@@ -355,12 +378,30 @@ class _Facets:
         return {name: self.places[name] for name in self.values}
 
 
+def _write_kept_rows(
+    file: RowFile, before: Columns | None, kept: NDArray[np.intp]
+) -> NDArray[np.uint32]:
+    """Write the rows that are taken over, in the order they had; return each one's place."""
+    if before is None:
+        return np.empty(0, np.uint32)
+    places = before.places[kept]
+    ascending = np.sort(places)
+    start = 0
+    for part in before.rows.parts():
+        first, last = np.searchsorted(ascending, [start, start + part.num_rows])
+        file.append(part.take(pa.array(ascending[first:last] - np.uint32(start))))
+        start += part.num_rows
+    return np.searchsorted(ascending, places).astype(np.uint32)
+
+
 def _write_arrivals(
     work: Path,
     schema: Schema,
     axes: Axes,
     batches: Iterator[pa.RecordBatch | pa.Table],
     facets: _Facets,
+    row_file: RowFile,
+    row_names: Sequence[str],
 ) -> dict[str, NDArray[Any]]:
     """Write rows that are new in the order in which they come, and return the columns, mapped."""
     slices = list(schema.slices.values())
@@ -370,6 +411,7 @@ def _write_arrivals(
     for batch in batches:
         for block in blocks(batch.num_rows, _BLOCK):
             part = batch.slice(block.start, block.stop - block.start)
+            row_file.append(_one_batch(part.select(list(row_names))))
             probabilities = _matrix(part["_probabilities"])
             embeddings = _matrix(part["_embedding"])
             coarse, bounds, cells = axes.project(embeddings.astype(np.float32))
@@ -398,8 +440,11 @@ def _write_sorted(
     kept: NDArray[np.intp],
     new: dict[str, NDArray[Any]],
     facets: _Facets,
-) -> None:
-    """Write the columns in their order, from the rows kept and those that are new."""
+) -> NDArray[np.intp]:
+    """Write the columns in their order, from the rows kept and those that are new.
+
+    Returns that order.
+    """
     codes = new["codes"].reshape(-1, len(schema))
     cells = new["cells"]
     if before:
@@ -446,6 +491,7 @@ def _write_sorted(
         del new[name]
         (work / f"new_{name}.npy").unlink()
     _write_sure(work, schema, groups, group_of[order])
+    return order
 
 
 def _write_sure(
@@ -497,58 +543,17 @@ def _run_starts(sorted_keys: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate([begin, changes, [len(sorted_keys)]]).astype(np.int64)
 
 
-class ColumnFile:
-    """A .npy file that grows at its end; its header is written when it is whole.
-
-    Written, not mapped: a disk that is full is an error here, and kills a process that maps.
-    """
-
-    _HEADER = 128
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb")
-        self._file.write(b" " * self._HEADER)
-        self._count = 0
-        self._kind: tuple[np.dtype[Any], tuple[int, ...]] | None = None
-
-    def append(self, rows: NDArray[Any]) -> None:
-        """Write rows of one type and shape behind those before."""
-        self._kind = (rows.dtype, rows.shape[1:])
-        self._count += len(rows)
-        self._file.write(np.ascontiguousarray(rows).data if rows.size else b"")
-
-    def close(self) -> None:
-        """Write the header, which says how many rows there are."""
-        with self._file as file:
-            kind, shape = self._kind or (np.dtype(np.uint8), ())
-            header = {
-                "descr": np.lib.format.dtype_to_descr(kind),
-                "fortran_order": False,
-                "shape": (self._count, *shape),
-            }
-            text = repr(header).encode()
-            file.seek(0)
-            file.write(np.lib.format.magic(1, 0) + (self._HEADER - 10).to_bytes(2, "little"))
-            file.write(text.ljust(self._HEADER - 11) + b"\n")
-
-
-def load_column(folder: Path, name: str) -> NDArray[Any]:
-    """Return a column of a folder, mapped into memory."""
-    column: NDArray[Any] = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-    # As a plain array: NumPy's own class of mapped ones takes its time for every slice.
-    return np.asarray(column)
-
-
 def _one_chunk(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _one_batch(rows: pa.RecordBatch | pa.Table) -> pa.RecordBatch:
+    if isinstance(rows, pa.RecordBatch):
+        return rows
+    columns = [_one_chunk(column) for column in rows.columns]
+    return pa.RecordBatch.from_arrays(columns, schema=rows.schema)
 
 
 def _matrix(column: pa.ChunkedArray | pa.Array) -> NDArray[Any]:
     lists = _one_chunk(column)
     return lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, lists.type.list_size)
-
-
-def blocks(count: int, size: int) -> Iterator[slice]:
-    """Yield slices of at most `size` rows that cover `count` rows; one that is empty for none."""
-    for start in range(0, max(count, 1), size):
-        yield slice(start, min(start + size, count))

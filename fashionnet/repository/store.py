@@ -460,7 +460,6 @@ class Repository:
         self._table = table
         self._opened: tuple[Columns, ItemTable] | None = None
         self._masks: dict[str, NDArray[np.bool_]] = {}
-        self._metadata_names: list[str] = []
 
     @classmethod
     def open(cls, path: Location | str) -> "Repository":
@@ -532,17 +531,7 @@ class Repository:
             if where not in self._masks:
                 self._masks = {where: filter_mask(columns, table, self.schema, where)}
             mask = self._masks[where]
-        metadata_names = self._metadata_names
-        read = ["id", "photo", "_sha256", "relevance", *metadata_names]
-        return Candidates(
-            columns,
-            self.schema,
-            self.embedding_size,
-            mask,
-            lambda row_ids: table.take(row_ids, read),
-            self._items,
-            metadata_names,
-        )
+        return Candidates(columns, self.schema, self.embedding_size, mask, self._items)
 
     def _columns(self) -> tuple[Columns, ItemTable] | None:
         """Return the newest columns and the table that they were made from; None if it is small."""
@@ -554,7 +543,6 @@ class Repository:
             opened = open_columns(self._table)
             if self._opened is None or opened[0].version != self._opened[0].version:
                 self._opened, self._masks = opened, {}
-                self._metadata_names = opened[1].metadata_columns.names
         return self._opened
 
     def similar(
