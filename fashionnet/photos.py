@@ -9,6 +9,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -167,34 +168,45 @@ def fingerprint(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def decode(data: bytes, minimum_side: int = 0) -> Image:
+def decode(data: bytes, minimum_side: int = 0, maximum_pixels: int = MAXIMUM_PIXELS) -> Image:
     """Decode a photo's file to an upright RGB image; raises UnreadablePhotoError.
 
     Size and format are checked from the header, before any pixel is decoded. Of an animation
     the first frame is read; transparency is laid over white. With `minimum_side` a JPEG is
     decoded at the smallest scale whose shorter side is still at least that many pixels.
     """
+    with _opened(data, maximum_pixels) as photo:
+        if minimum_side:
+            photo.draft(None, (minimum_side, minimum_side))
+        return np.asarray(_upright_rgb(photo))
+
+
+def suffix_of(data: bytes, maximum_pixels: int = MAXIMUM_PIXELS) -> str:
+    """Return the suffix of a photo's format, from its header alone; raises UnreadablePhotoError."""
+    with _opened(data, maximum_pixels) as photo:
+        form = photo.format or ""
+    # MPO is what some cameras call a JPEG that holds more than one picture.
+    return {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif"}.get(form, f".{form.lower()}")
+
+
+@contextmanager
+def _opened(data: bytes, maximum_pixels: int) -> Iterator[pillow.Image]:
+    """Open a photo's file, its header checked; what goes wrong with it is UnreadablePhotoError."""
     if not data:
         raise UnreadablePhotoError("empty file")
+    most = f"at most {maximum_pixels // 10**6} megapixels are read"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with pillow.open(io.BytesIO(data), formats=FORMATS) as photo:
                 width, height = photo.size
-                if width * height > MAXIMUM_PIXELS:
-                    raise UnreadablePhotoError(
-                        f"{width}×{height} pixels: at most {MAXIMUM_PIXELS // 10**6} megapixels "
-                        "are read"
-                    )
-                if minimum_side:
-                    photo.draft(None, (minimum_side, minimum_side))
-                return np.asarray(_upright_rgb(photo))
+                if width * height > maximum_pixels:
+                    raise UnreadablePhotoError(f"{width}×{height} pixels: {most}")
+                yield photo
     except pillow.UnidentifiedImageError:
         raise UnreadablePhotoError("not a photo, or its header is damaged") from None
     except pillow.DecompressionBombError:
-        raise UnreadablePhotoError(
-            f"too many pixels: at most {MAXIMUM_PIXELS // 10**6} megapixels are read"
-        ) from None
+        raise UnreadablePhotoError(f"too many pixels: {most}") from None
     except UnreadablePhotoError:
         raise
     except Exception as error:

@@ -67,6 +67,25 @@ def drawn(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """The folder of a small shop and its repository; read it, and copy it before changing it."""
+    from app_client import build_shop
+
+    place = tmp_path_factory.mktemp("built")
+    build_shop(place)
+    return place
+
+
+@pytest.fixture(scope="session")
+def client(built):
+    """A client of its server, for tests that change nothing."""
+    from app_client import client_of, service_of
+
+    with client_of(service_of(built)) as client:
+        yield client
+
+
 @pytest.fixture
 def few_photos(drawn, tmp_path):
     """A folder of four drawn photos, to spoil at will."""

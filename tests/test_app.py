@@ -10,7 +10,6 @@ from app_client import (
     BLACK,
     GREEN,
     RED,
-    build_shop,
     client_of,
     describe,
     names,
@@ -22,25 +21,11 @@ from handmade import SCHEMA, ColourNetwork
 from PIL import Image
 
 from fashionnet.app import limits, queue, safety
-from fashionnet.app.addition import FOLDER
+from fashionnet.app.added import FOLDER
 from fashionnet.app.pictures import Pictures
 from fashionnet.profile import StyleProfile
 
 TOKEN = "a-token-that-is-long-enough"
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    place = tmp_path_factory.mktemp("built")
-    build_shop(place)
-    return place
-
-
-@pytest.fixture(scope="module")
-def client(built):
-    """For tests that change nothing."""
-    with client_of(service_of(built)) as client:
-        yield client
 
 
 @pytest.fixture
@@ -224,7 +209,7 @@ def test_what_is_no_photo_is_refused_with_the_reason(client, content, kind, stat
 
 
 def test_too_many_pixels_are_refused_before_they_are_decoded(client, monkeypatch):
-    monkeypatch.setattr("fashionnet.app.uploads.decode", lambda *_: pytest.fail("was decoded"))
+    monkeypatch.setattr("fashionnet.photos._upright_rgb", lambda _: pytest.fail("was decoded"))
     monkeypatch.setattr("fashionnet.app.uploads.PHOTO_PIXELS", 1000)
     answer = client.post(
         "/api/v1/describe", content=photo_bytes(RED), headers={"content-type": "image/png"}
@@ -426,6 +411,105 @@ def test_a_damaged_photo_is_left_out_with_the_reason_beside_the_earlier_ones(own
     assert [row["reason"][:7] for row in status["left_out"]] == ["damaged"]
     left_out = own.get("/api/v1/catalogue/left-out").json()["left_out"]
     assert "broken.png" in [row["image"] for row in left_out] and len(left_out) == 2
+
+
+def add_table(client, text, name="items.csv", kind="text/csv"):
+    return client.post(
+        "/api/v1/catalogue/manifests",
+        params={"name": name},
+        content=text.encode(),
+        headers={"content-type": kind},
+    )
+
+
+def added_items(client):
+    every = client.get("/api/v1/items", params={"page_size": 200}).json()["items"]
+    return {item["title"]: item for item in every if item["metadata"].get("season")}
+
+
+@pytest.mark.parametrize("table_first", [True, False])
+def test_a_table_tells_of_the_photos_that_are_added_with_it(shop, own, table_first):
+    rows = "id,image,name,price,season,on sale\nmine,a b.png,My red one,$12.50,Summer,yes\n"
+    if table_first:
+        assert add_table(own, rows).json()["rows"] == 1
+    assert add(own, (33, 0, 0), "a b.png").status_code == 201
+    if not table_first:
+        assert add_table(own, rows).json()["rows"] == 1
+    assert own.post("/api/v1/catalogue/addition").json()["total"] == 1
+    status = finished(own)
+    assert status["state"] == "done" and not status["left_out"], status
+    item = own.get("/api/v1/items/mine").json()
+    assert item["title"] == "My red one" and item["metadata"]["price"] == 12.5
+    assert (item["metadata"]["season"], item["metadata"]["colour"]) == ("Summer", None)
+    # What was there before keeps its columns, and knows nothing of the new one.
+    other = own.get("/api/v1/items/red-60").json()["metadata"]
+    assert (other["price"], other["colour"], other["season"]) == (30, "Red", None)
+    # A later addition keeps what the table said.
+    assert add(own, (0, 0, 33), "later.png").status_code == 201
+    own.post("/api/v1/catalogue/addition")
+    finished(own)
+    assert own.get("/api/v1/items/mine").json()["metadata"] == item["metadata"]
+
+
+def test_a_table_alone_adds_photos_that_lie_in_the_catalogues_folder(shop, own):
+    (shop / "shop" / "new").mkdir()
+    for name in ("one", "two"):
+        (shop / "shop" / "new" / f"{name}.png").write_bytes(photo_bytes((44, 0, 0)))
+    lines = [
+        json.dumps({"image": "new/one.png", "name": "One", "price": 7}),
+        json.dumps({"image": "new/two.png", "name": "Two", "price": "cheap"}),
+        json.dumps({"image": "red-60.png", "name": "Known already"}),
+        json.dumps({"image": "nowhere.png", "name": "Nowhere"}),
+        json.dumps({"image": "../items.csv", "name": "Outside"}),
+        "no JSON",
+    ]
+    kind = "application/x-ndjson"
+    assert add_table(own, "\n".join(lines), "more.jsonl", kind).status_code == 201
+    own.post("/api/v1/catalogue/addition")
+    status = finished(own)
+    assert status["total"] == 2, status
+    every = own.get("/api/v1/items", params={"page_size": 200}).json()["items"]
+    prices = {item["id"]: item["metadata"]["price"] for item in every}
+    assert prices["new/one"] == 7 and prices["new/two"] is None and len(every) == 14
+    assert own.get("/api/v1/items/red-60").json()["title"] == "The red one"
+    reasons = sorted(row["reason"] for row in status["left_out"])
+    assert [reason[:13] for reason in reasons] == [
+        "lies outside ",
+        "no photo nowh",
+        "not a JSON ob",
+    ]
+    # Asked again, there is nothing new, and why rows are left out is still said.
+    again = own.post("/api/v1/catalogue/addition").json()
+    assert "no photo that is not described" in again["message"] and len(again["left_out"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "status", "what"),
+    [
+        ("name,price\nRed,1\n", "text/csv", 422, "no column image"),
+        ("", "text/csv", 422, "no header found"),
+        ("image\n" + "\n" * 100_001, "text/csv", 422, "100,000 lines"),
+        ("nonsense", "application/x-ndjson", 422, "one JSON object on each line"),
+        ("image\na.png\n", "text/html", 415, "expected a table of type"),
+        ("image\n" + "a" * limits.JSON_BYTES, "text/csv", 413, "larger than 8 MiB"),
+    ],
+)
+def test_what_is_no_table_is_refused_and_not_kept(shop, own, text, kind, status, what):
+    answer = add_table(own, text, "mine.csv", kind)
+    assert answer.status_code == status and what in answer.json()["detail"]
+    assert str(shop) not in answer.text and "/tmp" not in answer.text
+    assert not list((shop / "shop").glob(f"{FOLDER}/*"))
+
+
+def test_two_photos_of_one_name_are_not_mixed_up(own):
+    for shade in (33, 44):
+        assert add(own, (shade, 0, 0), "shirt.png").status_code == 201
+    add_table(own, "image,name,season\nshirt.png,Which,Summer\n")
+    own.post("/api/v1/catalogue/addition")
+    status = finished(own)
+    assert "several added photos are called shirt.png" in status["left_out"][0]["reason"]
+    assert own.get("/api/v1/repository").json()["items"] == 14
+    assert not added_items(own)
 
 
 def test_photos_put_there_before_a_kill_are_described_by_the_next_server(shop, own):

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import shutil
 import time
 
@@ -99,6 +100,30 @@ def test_the_products_of_the_category_come_with_pictures_and_where_was_looked(sh
     assert overlay.format == "JPEG" and max(overlay.size) <= 640
 
 
+def test_filters_choose_among_the_products_of_the_category(shop, client):
+    columns = read_products(client)["columns"]
+    # Trousers and shoes have no pattern that the network could tell.
+    assert {column["name"]: column["kind"] for column in columns} == {
+        "articleType": "choice",
+        "name": "choice",
+    }
+
+    def found(*filters):
+        return complete(client, scene(shop), category="Shoes", filters=json.dumps(filters)).json()
+
+    every = found()
+    wanted = {"column": "name", "any_of": ["Number 3", "Number 9", "Number 1"]}
+    chosen = found(wanted)
+    assert {item["title"] for item in chosen["items"]} == {"Number 3", "Number 9"}
+    assert chosen["total"] == 2 and every["total"] == 4
+    order = [item["id"] for item in every["items"]]
+    assert [item["id"] for item in chosen["items"]] == sorted(
+        (item["id"] for item in chosen["items"]), key=order.index
+    )
+    nothing = found({"column": "name", "contains": "nowhere"})
+    assert nothing["items"] == [] and nothing["total"] == 0 and nothing["overlay"]
+
+
 def test_an_item_can_be_the_scene(shop, client):
     read_products(client)
     name = next(iter(Repository.open(shop / "repository").items().ids), None)
@@ -118,6 +143,8 @@ def test_an_item_can_be_the_scene(shop, client):
         ({"category": "Shoes"}, b"no photo", 422, "not a photo"),
         ({"category": "Shoes", "item": "nowhere"}, b"", 422, "no item"),
         ({"category": "Shoes", "top": 0}, None, 422, "top"),
+        ({"category": "Shoes", "filters": "[{}]"}, None, 422, "filters"),
+        ({"category": "Shoes", "filters": '[{"column":"size","contains":"a"}]'}, None, 422, "size"),
         ({}, None, 422, "category"),
     ],
 )

@@ -4,24 +4,12 @@ import io
 import time
 
 import pytest
-from app_client import RED, build_shop, client_of, describe, names, service_of
+from app_client import RED, client_of, describe, names, service_of
 from PIL import Image
 
 from fashionnet.app import map as app_map
 from fashionnet.app.client import Client
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    place = tmp_path_factory.mktemp("built")
-    build_shop(place)
-    return place
-
-
-@pytest.fixture(scope="module")
-def client(built):
-    with client_of(service_of(built)) as client:
-        yield client
+from fashionnet.similarity import by_colour
 
 
 @pytest.fixture
@@ -94,6 +82,17 @@ def test_colours_of_the_garments_bring_items_forward_or_leave_only_them(client):
     assert set(names(only)) == {"green"} and len(only["items"]) >= 2
     forward = similar(client, item="red-60", page_size=3, shifts=[step("colour", "purple", 10)])
     assert "blue" in names(forward)
+
+
+def test_the_colours_are_read_before_anybody_asks(built, monkeypatch):
+    by_colour._colours_of_file.cache_clear()
+    with client_of(service_of(built)) as client:
+        for _ in range(100):
+            if by_colour._colours_of_file.cache_info().currsize == 12:
+                break
+            time.sleep(0.1)
+        monkeypatch.setattr(by_colour, "decode", lambda *_: pytest.fail("was read by a query"))
+        assert set(names(similar(client, item="red-200", colour="green"))) == {"green"}
 
 
 def test_filters_choose_what_is_searched(client):

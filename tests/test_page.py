@@ -433,6 +433,20 @@ def test_a_look_is_completed_with_a_photo_and_with_an_item(visit, shop_address, 
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     page.screenshot(path=pictures / f"look-{kind['viewport']['width']}.png")
     assert serious_findings(page) == []
+    # All of one category are of one gender, or the filter tells them apart: none is left but those.
+    if kind is PHONE:
+        page.click("#look .steering > summary")
+    page.click("#look-steering summary >> text=gender")
+    box = page.locator("#look-steering [data-column=gender] input").first
+    box.check()
+    page.wait_for_selector("#look-steering .count >> text=(1)")
+    until(
+        page,
+        "gender => [...document.querySelectorAll('#look-wall h2')]"
+        ".every((h) => h.innerText.startsWith(gender))",
+        box.get_attribute("value"),
+    )
+    page.click("#look-steering >> text=Start again")
     open_tab(page, "For me")
     title = titles(page)[0]
     page.locator("#wall .card").first.get_by_text("Complete the look").click()
@@ -455,7 +469,8 @@ def test_added_photos_are_described_though_the_server_is_killed_meanwhile(
         page = visit(at=address)
         open_tab(page, "Catalogue")
         page.wait_for_selector("text=items to recommend")
-        page.set_input_files("#adding input[type=file] >> nth=0", photos)
+        table = own / "new" / "catalogue.csv"
+        page.set_input_files("#adding input[type=file] >> nth=0", [*photos, table])
         page.wait_for_selector("text=/Describing \\d+ of 24 photos/")
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -475,4 +490,8 @@ def test_added_photos_are_described_though_the_server_is_killed_meanwhile(
         page.goto("about:blank")
         page.asked.clear()
         page.failed.clear()
-    assert len(Repository.open(repository)) == 28
+    added = Repository.open(repository)
+    assert len(added) == 28
+    # What the table says of them is there, too.
+    (item,) = [name for name in added.items().ids if name.startswith("sample_4_")][:1]
+    assert added.metadata([item])[0]["articleType"]

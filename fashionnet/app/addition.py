@@ -1,28 +1,30 @@
 """Add photos to a repository through the same build, from where a kill left it."""
 
 import csv
-import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-import pyarrow as pa
-
-from fashionnet.app.catalogue_types import AddedPhoto, Addition, LeftOut
-from fashionnet.app.limits import PHOTOS_IN_AN_ADDITION
+from fashionnet.app.added import (
+    FOLDER,
+    Added,
+    extended,
+    find_added,
+    keep_manifest,
+    photos_below,
+    stored_name,
+)
+from fashionnet.app.catalogue_types import AddedManifest, AddedPhoto, Addition, LeftOut
+from fashionnet.app.limits import PHOTO_PIXELS, PHOTOS_IN_AN_ADDITION
 from fashionnet.app.snapshot import Snapshot
-from fashionnet.app.uploads import suffix_of
 from fashionnet.describing import Network
 from fashionnet.errors import RequestError
 from fashionnet.files import write_whole
-from fashionnet.photos import UnreadablePhotoError, find_photos, fingerprint
+from fashionnet.locations import first_line
+from fashionnet.photos import UnreadablePhotoError, suffix_of
 from fashionnet.repository.build import build_repository
-from fashionnet.repository.catalogue import Catalogue
 from fashionnet.repository.listing import LeftOutRow
 from fashionnet.repository.store import LEFT_OUT, Description, ItemTable
-
-FOLDER = "fashionnet-added"
-"""Where added photos are put, below the catalogue's folder."""
 
 
 class Adder:
@@ -66,27 +68,36 @@ class Adder:
         """Write a photo into the catalogue's folder, under a name that is safe and its own."""
         self._require()
         try:
-            suffix = suffix_of(data)
+            suffix = suffix_of(data, PHOTO_PIXELS)
         except UnreadablePhotoError as error:
             raise RequestError(f"{name}: {error}") from None
-        folder = self._root / FOLDER
-        folder.mkdir(exist_ok=True)
-        if folder.is_symlink():
-            raise RequestError(f"the catalogue's folder {FOLDER} is a link: make it a folder")
-        if len(self._pending()) >= PHOTOS_IN_AN_ADDITION:
+        folder = self._folder()
+        if len(self._unmet(photos_below(self._root))) >= PHOTOS_IN_AN_ADDITION:
             raise RequestError(f"{PHOTOS_IN_AN_ADDITION} photos are waiting: describe them first")
-        stem = re.sub(r"\W+", "_", Path(name).stem)[:60].strip("_") or "photo"
-        photo = f"{stem}-{fingerprint(data)[:12]}{suffix}"
+        photo = stored_name(name, suffix, data)
         if not (folder / photo).exists():
             write_whole(folder / photo, data)
         return AddedPhoto(photo=f"{FOLDER}/{photo}")
+
+    def put_manifest(self, data: bytes, name: str, suffix: str) -> AddedManifest:
+        """Write a table of items into the catalogue's folder; its photos are added like any."""
+        self._require()
+        kept, rows = keep_manifest(self._folder(), name, suffix, data)
+        return AddedManifest(manifest=f"{FOLDER}/{kept}", rows=rows)
 
     def start(self) -> Addition:
         """Begin to describe what was put there, unless that is going on."""
         self._require()
         with self._lock:
+            if self._status.state == "working":
+                return self._status
             total = len(self._pending())
-            if self._status.state == "working" or not total:
+            if not total:
+                message = "There is no photo that is not described yet."
+                left_out = _shown(self._added().left_out)
+                self._status = Addition(
+                    state="done", done=0, total=0, message=message, left_out=left_out
+                )
                 return self._status
             self._status = Addition(state="working", done=0, total=total, message="")
         # A daemon, so that the server can end: the next one takes the work up again.
@@ -104,7 +115,7 @@ class Adder:
 
     def left_out(self) -> list[LeftOut]:
         """Return what did not become an item."""
-        return [LeftOut(image=row.image, reason=row.reason) for row in _left_out(self._path)]
+        return _shown(_left_out(self._path))
 
     def counts(self) -> dict[str, int]:
         """Return how many items are irrelevant and how many have vanished."""
@@ -120,10 +131,26 @@ class Adder:
             raise RequestError(reason)
 
     def _pending(self) -> list[str]:
-        """Return the photos in the folder that no build has met, relative to the root."""
+        """Return the added photos that no build has met, relative to the root."""
+        return self._unmet(self._added().photos)
+
+    def _unmet(self, photos: Sequence[str]) -> list[str]:
         known = set(self._table().read(["photo"])["photo"].to_pylist())
         known |= {row.image for row in _left_out(self._path)}
-        return [photo for photo in _photos_below(self._root) if photo not in known]
+        return [photo for photo in photos if photo not in known]
+
+    def _added(self) -> Added:
+        return find_added(self._root, self._table().own_columns.names)
+
+    def _folder(self) -> Path:
+        folder = self._root / FOLDER
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise RequestError(f"{folder}: {first_line(error)}") from error
+        if folder.is_symlink():
+            raise RequestError(f"the catalogue's folder {FOLDER} is a link: make it a folder")
+        return folder
 
     def _table(self) -> ItemTable:
         return ItemTable.open(self._path, Description.read(self._path))
@@ -146,7 +173,8 @@ class Adder:
     def _build(self) -> Addition:
         """Build once; return what came of it."""
         total = self._status.total
-        catalogue = _extended(self._path, self._root, self._table())
+        new = {*self._pending(), *(row.image for row in self._added().left_out)}
+        catalogue = extended(self._root, self._table(), _left_out(self._path))
         seen = 0
 
         def advance(count: int) -> None:
@@ -158,51 +186,13 @@ class Adder:
         report = build_repository(catalogue, self._path, self._network(), advance=advance)
         self._snapshot = Snapshot(self._path)
         self._show(self._snapshot)
-        left_out = [
-            LeftOut(image=row.image, reason=row.reason)
-            for row in report.left_out
-            if row.image.startswith(f"{FOLDER}/")
-        ]
+        left_out = _shown([row for row in report.left_out if row.image in new])
         message = report.closing_line(Path(self._path.name))
         return Addition(state="done", done=total, total=total, message=message, left_out=left_out)
 
 
-def _photos_below(root: Path) -> list[str]:
-    folder = root / FOLDER
-    if not folder.is_dir() or folder.is_symlink():
-        return []
-    try:
-        return [photo.relative_to(root).as_posix() for photo in find_photos([folder])]
-    except RequestError:
-        return []
-
-
-def _extended(path: Path, root: Path, table: ItemTable) -> Catalogue:
-    """Return what the repository holds and what was added, as a catalogue to build from.
-
-    The repository keeps all that a build needs of its items, so that nothing of the catalogue
-    that it was first built from has to be found again.
-    """
-    names = table.metadata_columns.names
-    known = table.read(["id", "photo", *names])
-    ids, photos = known["id"].to_pylist(), known["photo"].to_pylist()
-    left_out = [row for row in _left_out(path) if not row.image.startswith(f"{FOLDER}/")]
-    taken, present = set(ids), set(photos)
-    for photo in _photos_below(root):
-        name = photo.rpartition(".")[0]
-        if photo in present:
-            continue
-        if name in taken:
-            left_out.append(LeftOutRow(photo, f"id {name} is taken"))
-        else:
-            ids.append(name)
-            photos.append(photo)
-    blank = len(ids) - known.num_rows
-    metadata = {
-        name: pa.chunked_array([*known[name].chunks, pa.nulls(blank, known[name].type)])
-        for name in names
-    }
-    return Catalogue(root, ids, photos, pa.table(metadata), left_out, [])
+def _shown(rows: Iterable[LeftOutRow]) -> list[LeftOut]:
+    return [LeftOut(image=row.image, reason=row.reason) for row in rows]
 
 
 def _left_out(path: Path) -> list[LeftOutRow]:

@@ -3,10 +3,10 @@
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
-from pydantic import TypeAdapter, ValidationError
 
 from fashionnet.app.catalogue_api import add_catalogue_routes
 from fashionnet.app.catalogue_types import CompletedLook, LookFacts
+from fashionnet.app.filters import parse_filters
 from fashionnet.app.limits import ITEMS_DEEP
 from fashionnet.app.look import scene_of_item, scene_of_upload
 from fashionnet.app.parameters import (
@@ -28,7 +28,6 @@ from fashionnet.app.snapshot import Snapshot
 from fashionnet.app.taste import photos_of, style_profile, summary
 from fashionnet.app.types import (
     Document,
-    Filters,
     Item,
     ItemPage,
     Photo,
@@ -48,8 +47,6 @@ from fashionnet.errors import RequestError
 from fashionnet.matching import recommend
 from fashionnet.profile import StyleProfile
 from fashionnet.similarity.colours import NAMED_COLOURS
-
-_FILTERS: TypeAdapter[Filters] = TypeAdapter(Filters)
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": what}
@@ -162,6 +159,7 @@ def make_router(service: Service) -> APIRouter:
         column: CategoryColumn = None,
         item: SceneItem = None,
         top: PageSize = 24,
+        filters: FiltersText = "[]",
     ) -> CompletedLook:
         """Return the products that go best with a scene: the photo in the body, or an item's.
 
@@ -172,7 +170,7 @@ def make_router(service: Service) -> APIRouter:
 
         def work() -> CompletedLook:
             scene = scene_of_upload(data) if item is None else scene_of_item(snapshot, item)
-            return looks.complete(snapshot, scene, category, column, top)
+            return looks.complete(snapshot, scene, category, column, top, parse_filters(filters))
 
         return await service.describing.run(work)
 
@@ -242,10 +240,7 @@ def _recommend(request: RecommendRequest, snapshot: Snapshot) -> Recommendations
 
 
 def _items(snapshot: Snapshot, filters: str, page: int, page_size: int) -> ItemPage:
-    try:
-        chosen = snapshot.select(_FILTERS.validate_json(filters))
-    except ValidationError as error:
-        raise RequestError(f"filters: {error.errors()[0]['msg']}") from None
+    chosen = snapshot.select(parse_filters(filters))
     start = (page - 1) * page_size
     rows = snapshot.rows_of(chosen.ids[start : start + page_size])
     return ItemPage(

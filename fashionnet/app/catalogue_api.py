@@ -2,8 +2,24 @@
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from fashionnet.app.catalogue_types import AddedPhoto, Addition, LeftOutPage, MapItems, WorkStatus
-from fashionnet.app.parameters import PHOTO_BODY, Page, PageSize, PhotoName, photo_bytes
+from fashionnet.app.catalogue_types import (
+    AddedManifest,
+    AddedPhoto,
+    Addition,
+    LeftOutPage,
+    MapItems,
+    WorkStatus,
+)
+from fashionnet.app.parameters import (
+    MANIFEST_BODY,
+    PHOTO_BODY,
+    ManifestName,
+    Page,
+    PageSize,
+    PhotoName,
+    manifest_bytes,
+    photo_bytes,
+)
 from fashionnet.app.service import Service
 
 
@@ -56,6 +72,21 @@ def add_catalogue_routes(router: APIRouter, service: Service) -> None:
         """Put one photo, the request's body, into the catalogue's folder, to be described."""
         data = await photo_bytes(request)
         return await service.matching.run(service.adder.put, data, name)
+
+    @router.post(
+        "/catalogue/manifests",
+        operation_id="add_manifest",
+        status_code=201,
+        openapi_extra=MANIFEST_BODY,
+    )
+    async def add_manifest(request: Request, name: ManifestName = "items") -> AddedManifest:
+        """Put a table of items, the request's body, into the catalogue's folder.
+
+        Its column `image` names photos that are added with it, before or after, or that lie
+        below the catalogue's folder; every other column can be filtered by.
+        """
+        data, suffix = await manifest_bytes(request)
+        return await service.matching.run(service.adder.put_manifest, data, name, suffix)
 
     @router.post("/catalogue/addition", operation_id="start_addition", status_code=202)
     async def start_addition() -> Addition:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from fashionnet.app.types import Item
+from fashionnet.app.types import Column, Item
 
 
 class WorkStatus(BaseModel):
@@ -30,6 +30,7 @@ class LookFacts(BaseModel):
 
     why_not: str = Field(description="why no look can be completed, where none can")
     categories: list[LookCategory]
+    columns: list[Column] = Field(description="what products can be filtered by")
     products: WorkStatus = Field(description="they are read once before the first look")
 
 
@@ -103,6 +104,13 @@ class Addition(BaseModel):
     left_out: list[LeftOut] = Field(
         default=[], description="added photos that did not become items"
     )
+
+
+class AddedManifest(BaseModel):
+    """A table of items that was put into the catalogue's folder."""
+
+    manifest: str = Field(description="its path below the catalogue's folder")
+    rows: int = Field(description="rows that could be read")
 
 
 class AddedPhoto(BaseModel):

@@ -32,3 +32,9 @@ WAITING_PICTURES = 1000
 
 THUMBNAIL_BYTES = 128 * 2**20
 PHOTOS_IN_AN_ADDITION = 2000
+MANIFEST_ROWS = 100_000
+MANIFEST_TYPES = {
+    "text/csv": ".csv",
+    "text/tab-separated-values": ".tsv",
+    "application/x-ndjson": ".jsonl",
+}

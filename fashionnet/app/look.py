@@ -2,18 +2,22 @@
 
 import base64
 import io
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image as pillow
 
 from fashionnet.app.background import Background, Say
 from fashionnet.app.catalogue_types import CompletedLook, LookCategory, LookFacts, Product
+from fashionnet.app.filters import filter_columns, passing
 from fashionnet.app.limits import CATEGORIES
 from fashionnet.app.shown import items_with
 from fashionnet.app.snapshot import Snapshot
+from fashionnet.app.types import Column, Filter
 from fashionnet.app.uploads import decoded
 from fashionnet.compatibility.complete_look import LookFinder
 from fashionnet.compatibility.look_products import LookProducts, category_columns
@@ -67,6 +71,7 @@ class Looks:
         return LookFacts(
             why_not=why_not,
             categories=[] if why_not else self._categories(snapshot),
+            columns=[] if why_not else _filter_columns(snapshot),
             products=self._products.status(snapshot),
         )
 
@@ -77,9 +82,15 @@ class Looks:
         return self.facts(snapshot)
 
     def complete(
-        self, snapshot: Snapshot, scene: Image, category: str, column: str | None, top: int
+        self,
+        snapshot: Snapshot,
+        scene: Image,
+        category: str,
+        column: str | None,
+        top: int,
+        filters: Sequence[Filter] = (),
     ) -> CompletedLook:
-        """Return the products of a category that go best with a scene."""
+        """Return the products of a category that meet the filters and go best with a scene."""
         finder = self._require(snapshot)
         products = self._products.made(snapshot)
         if products is None:
@@ -89,9 +100,10 @@ class Looks:
                 "that is"
             )
         repository = snapshot.repository
+        among = _meeting(snapshot, filters) if filters else None
         # The network is compiled by whoever comes first.
         with self._completing:
-            found = finder.complete(scene, repository, category, top, column, products)
+            found = finder.complete(scene, repository, category, top, column, products, among=among)
         items = repository.named(found.ids)
         snapshot.remember(items)
         shown = items_with(items, repository.metadata(found.ids))
@@ -144,10 +156,30 @@ class Looks:
 
 
 @lru_cache(maxsize=1)
+def _products(snapshot: Snapshot) -> pa.Table:
+    """Return the ids and columns of all items, relevant or not."""
+    return snapshot.repository.present(snapshot.columns.column_names)
+
+
+@lru_cache(maxsize=1)
+def _filter_columns(snapshot: Snapshot) -> list[Column]:
+    # Of trousers and shoes the attributes mean nothing.
+    own = _products(snapshot).select(snapshot.metadata_names)
+    return filter_columns(own, snapshot.repository.schema)
+
+
+def _meeting(snapshot: Snapshot, filters: Sequence[Filter]) -> list[str]:
+    """Return the ids of the items that meet the filters, relevant or not."""
+    products = _products(snapshot)
+    mask = passing(products.select(snapshot.metadata_names), filters)
+    return products["id"].filter(pa.array(mask)).to_pylist()
+
+
+@lru_cache(maxsize=1)
 def _counted(snapshot: Snapshot) -> list[tuple[str, str, int]]:
     """Return the categories of a repository and how many items each has, the largest first."""
     columns = category_columns(snapshot.repository.columns)
-    table = snapshot.repository.present(columns)
+    table = _products(snapshot)
     found = []
     for column in columns:
         counts = pc.value_counts(table[column].cast("string").drop_null()).to_pylist()

@@ -1,19 +1,21 @@
 """What requests bring beside JSON: parameters of the address, and photos as bodies."""
 
-from typing import Annotated
+from collections.abc import Collection, Iterable
+from typing import Annotated, Any
 
 from fastapi import HTTPException, Query, Request
 
-from fashionnet.app.limits import PAGE_SIZE, PHOTO_TYPES, TEXT
+from fashionnet.app.limits import MANIFEST_TYPES, PAGE_SIZE, PHOTO_TYPES, TEXT
 
-PHOTO_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            kind: {"schema": {"type": "string", "format": "binary"}} for kind in PHOTO_TYPES
-        },
-    }
-}
+
+def _body(kinds: Iterable[str]) -> dict[str, Any]:
+    content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in kinds}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+PHOTO_BODY = _body(PHOTO_TYPES)
+
+MANIFEST_BODY = _body(MANIFEST_TYPES)
 
 Page = Annotated[int, Query(ge=1, le=1_000_000)]
 PageSize = Annotated[int, Query(ge=1, le=PAGE_SIZE)]
@@ -25,6 +27,7 @@ FiltersText = Annotated[
         examples=['[{"column": "pattern", "any_of": ["striped"]}]'],
     ),
 ]
+ManifestName = Annotated[str, Query(min_length=1, max_length=TEXT, examples=["items.csv"])]
 PhotoName = Annotated[str, Query(min_length=1, max_length=TEXT, examples=["striped shirt.jpg"])]
 
 
@@ -39,7 +42,18 @@ SceneItem = Annotated[
 
 async def photo_bytes(request: Request) -> bytes:
     """Return the body of a request that sends a photo; 415 for any other type."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in PHOTO_TYPES:
-        raise HTTPException(415, f"expected a photo of type {', '.join(PHOTO_TYPES)}")
+    _kind_of(request, "a photo", PHOTO_TYPES)
     return await request.body()
+
+
+async def manifest_bytes(request: Request) -> tuple[bytes, str]:
+    """Return the body of a request that sends a table, and its suffix; 415 for any other type."""
+    kind = _kind_of(request, "a table", MANIFEST_TYPES)
+    return await request.body(), MANIFEST_TYPES[kind]
+
+
+def _kind_of(request: Request, what: str, kinds: Collection[str]) -> str:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in kinds:
+        raise HTTPException(415, f"expected {what} of type {', '.join(kinds)}")
+    return kind

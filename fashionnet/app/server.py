@@ -45,6 +45,7 @@ def make_app(service: Service) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         service.adder.resume()
+        service.read_colours_ahead()
         yield
         service.close()
 

@@ -11,19 +11,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from fashionnet.app.filters import filter_columns, passing
 from fashionnet.app.samples import SamplePictures
-from fashionnet.app.types import ChoiceFilter, Column, ColumnValue, Filter, Kind, RangeFilter
+from fashionnet.app.types import Column, Filter
 from fashionnet.errors import RequestError
 from fashionnet.locations import Location, location
 from fashionnet.repository.store import Description, Items, ItemTable, Repository
 from fashionnet.samples.shipped import SAMPLE_REPOSITORY
 from fashionnet.similarity.shifts import class_places
 
-CHOICES = 80
-"""A column of more different values than this is searched, not chosen from."""
-
 _KEPT_SELECTIONS = 4
-_COLOUR_WORDS = ("colour", "color")
 
 
 class Snapshot:
@@ -77,7 +74,7 @@ class Snapshot:
         with self._lock:
             known = self._selections.get(key)
         if known is None:
-            known = _take(self.items, np.flatnonzero(self._mask(filters)))
+            known = _take(self.items, np.flatnonzero(passing(self.columns, filters)))
             with self._lock:
                 self._selections[key] = known
                 while len(self._selections) > _KEPT_SELECTIONS:
@@ -112,49 +109,7 @@ class Snapshot:
     @cached_property
     def filters(self) -> list[Column]:
         """What the items can be filtered by, with the values that there are."""
-        described = [self._describe(name) for name in self.columns.column_names]
-        return [column for column in described if column is not None]
-
-    def _mask(self, filters: Sequence[Filter]) -> NDArray[np.bool_]:
-        mask = np.ones(len(self.items), np.bool_)
-        for wanted in filters:
-            if wanted.column not in self.columns.column_names:
-                raise RequestError(
-                    f"no column {wanted.column!r}: this repository has "
-                    + ", ".join(self.columns.column_names)
-                )
-            passes = _passing(self.columns[wanted.column], wanted)
-            mask &= pc.fill_null(passes, False).combine_chunks().to_numpy(zero_copy_only=False)
-        return mask
-
-    def _describe(self, name: str) -> Column | None:
-        column = self.columns[name]
-        present = column.drop_null()
-        if not len(present):
-            return None
-        is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
-        counts = pc.value_counts(present)
-        if len(counts) <= (12 if is_number else CHOICES):
-            values = [
-                ColumnValue(value=str(_text(pair["values"])), count=pair["counts"])
-                for pair in counts.to_pylist()
-            ]
-            # Numbers and attributes keep their own order, what a shop names comes by frequency.
-            if is_number:
-                values.sort(key=lambda value: float(value.value))
-            elif name in self.repository.schema.names:
-                order = self.repository.schema[name].classes
-                values.sort(key=lambda value: order.index(value.value))
-            else:
-                values.sort(key=lambda value: (-value.count, value.value))
-            is_colour = any(word in name.lower() for word in _COLOUR_WORDS)
-            kind: Kind = "colour" if is_colour and not is_number else "choice"
-            return Column(name=name, kind=kind, values=values) if len(values) > 1 else None
-        if is_number:
-            ends = pc.min_max(present).as_py()
-            low, high = float(ends["min"]), float(ends["max"])
-            return Column(name=name, kind="range", minimum=low, maximum=high)
-        return Column(name=name, kind="text")
+        return filter_columns(self.columns, self.repository.schema)
 
 
 def _columns(path: Path, items: Items) -> pa.Table:
@@ -175,25 +130,3 @@ def _take(items: Items, rows: NDArray[np.intp]) -> Items:
         items.fingerprints[rows],
         items.vectors.take(rows),
     )
-
-
-def _passing(column: pa.ChunkedArray, wanted: Filter) -> pa.ChunkedArray:
-    if isinstance(wanted, ChoiceFilter):
-        return pc.is_in(_as_text(column), value_set=pa.array(wanted.any_of, pa.string()))
-    if isinstance(wanted, RangeFilter):
-        if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
-            raise RequestError(f"column {wanted.column!r} holds no numbers: filter it by any_of")
-        numbers = column.cast(pa.float64(), safe=False)
-        low = float("-inf") if wanted.minimum is None else wanted.minimum
-        high = float("inf") if wanted.maximum is None else wanted.maximum
-        return pc.and_(pc.greater_equal(numbers, low), pc.less_equal(numbers, high))
-    return pc.match_substring(_as_text(column), wanted.contains, ignore_case=True)
-
-
-def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return column if pa.types.is_string(column.type) else column.cast(pa.string())
-
-
-def _text(value: object) -> str:
-    # As Arrow writes it, which is what a filter is compared with.
-    return pa.scalar(value).cast(pa.string()).as_py()

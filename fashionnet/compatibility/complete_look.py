@@ -6,7 +6,7 @@
 >>> completed.ids, completed.compatibility                                   # doctest: +SKIP
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -107,6 +107,7 @@ class LookFinder:
         column: str | None = None,
         products: LookProducts | None = None,
         advance: Callable[[int], None] = lambda count: None,
+        among: Collection[str] | None = None,
     ) -> CompletedLook:
         """Return the `top` products of a category that go best with a scene.
 
@@ -120,6 +121,8 @@ class LookFinder:
             products: what `products` returned, for many scenes in turn; without it, those of the
                 category that are new are computed now.
             advance: called with how many more products were computed.
+            among: ids of the items to choose from; all without it. Where it holds none of the
+                category, none are returned.
 
         Raises RequestError for an unknown category or column, and where nothing can be shown.
         """
@@ -132,6 +135,9 @@ class LookFinder:
         rows = np.flatnonzero(np.isin(products.ids, names) & products.seen)
         if not len(rows):
             raise RequestError(f"{repository.path}: no photo of category {category} can be read")
+        if among is not None:
+            chosen_from = set(among)
+            rows = np.array([row for row in rows if products.ids[row] in chosen_from], np.intp)
         seen, notes = scene_view(scene, self.look.views.scene)
         features = next(self.backbone.run(iter([seen])))
         queries, attention = self.look.queries(features[None], category)

@@ -21,6 +21,9 @@ COLOUR_WEIGHT = 0.1
 COLOUR_CANDIDATES = 500
 """How many of the most similar items a shift towards a colour looks at."""
 
+COLOURS_REMEMBERED = 100_000
+"""Of how many photos the colours stay in memory."""
+
 
 def of_colour(
     ranked: Similar, colour: str, top: int, advance: Callable[[int], None] = lambda count: None
@@ -78,6 +81,6 @@ def read_colours(photo: Location) -> dict[str, float]:
         return {}
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=COLOURS_REMEMBERED)
 def _colours_of_file(photo: Location, modified: float) -> dict[str, float]:
     return garment_colours(decode(read_bytes(photo), SIDE))

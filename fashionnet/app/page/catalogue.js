@@ -1,8 +1,8 @@
 // Catalogue: what the repository holds, what was left out, photos to be added.
 
 import { counted, element, percent, styled, withCommands } from "./build.js";
-import { fillDropPlace } from "./choosing.js";
-import { ask, sendPhoto } from "./interface.js";
+import { fillDropPlace, tableType } from "./choosing.js";
+import { ask, sendPhoto, sendTable } from "./interface.js";
 import { showCatalogueMap } from "./mapped.js";
 import { state } from "./state.js";
 
@@ -104,9 +104,9 @@ function showAdding() {
     return;
   }
   const drop = element("div", { className: "drop" });
-  fillDropPlace(drop, "photos of items", addPhotos);
+  fillDropPlace(drop, "photos of items, and a table of them", addFiles, { tables: true });
   place.replaceChildren(
-    element("p", { className: "soft" }, "They are copied into the folder “fashionnet-added” of the catalogue and described. You may close this page meanwhile."),
+    element("p", { className: "soft" }, "They are copied into the folder “fashionnet-added” of the catalogue and described. You may close this page meanwhile. A table beside them (CSV, TSV or JSON lines) tells more of each: its column “image” names the photo, also one that lies in the catalogue's folder already, “id” the item, and every other column can be filtered by."),
     drop,
     element("progress", { id: "added", hidden: true, "aria-label": "Photos added" }),
     element("p", { id: "addition", role: "status" }),
@@ -114,7 +114,9 @@ function showAdding() {
   );
 }
 
-async function addPhotos(files) {
+async function addFiles(given) {
+  // A table first: a photo that is described is an item with what was known of it by then.
+  const files = [...given].sort((one, other) => Boolean(tableType(other)) - Boolean(tableType(one)));
   const bar = document.getElementById("added");
   const refused = document.getElementById("refused");
   refused.replaceChildren();
@@ -125,7 +127,9 @@ async function addPhotos(files) {
     bar.value = place;
     document.getElementById("addition").textContent = `Copying ${place + 1} of ${files.length}`;
     try {
-      await sendPhoto("/catalogue/photos", file);
+      const type = tableType(file);
+      if (type) await sendTable("/catalogue/manifests", file, type);
+      else await sendPhoto("/catalogue/photos", file);
       put += 1;
     } catch (error) {
       refused.append(element("li", { className: "problem" }, `${file.name}: ${error.message}`));
@@ -133,7 +137,7 @@ async function addPhotos(files) {
   }
   bar.hidden = true;
   if (!put) {
-    document.getElementById("addition").textContent = "No photo could be added.";
+    document.getElementById("addition").textContent = "Nothing could be added.";
     return;
   }
   try {

@@ -3,27 +3,36 @@
 import { element } from "./build.js";
 
 const TYPES = "image/jpeg,image/png,image/webp,image/gif,image/bmp,image/tiff";
+const TABLES = { csv: "text/csv", tsv: "text/tab-separated-values", jsonl: "application/x-ndjson" };
 const SUFFIX = /\.(jpe?g|jfif|png|webp|gif|bmp|tiff?)$/i;
 
-function picker(label, properties, take) {
+function pickerOf(label, properties, take) {
   const input = element("input", { type: "file", multiple: true, accept: TYPES, ...properties });
   input.addEventListener("change", () => {
-    take([...input.files].filter(isPhoto));
+    take([...input.files]);
     input.value = "";
   });
   return element("label", { className: "button" }, input, label);
+}
+
+// The type of a table of items, by its suffix; nothing for any other file.
+export function tableType(file) {
+  return TABLES[file.name.toLowerCase().split(".").pop()];
 }
 
 function isPhoto(file) {
   return SUFFIX.test(file.name) || TYPES.split(",").includes(file.type);
 }
 
-export function fillDropPlace(place, what, take, { many = true } = {}) {
+export function fillDropPlace(place, what, take, { many = true, tables = false } = {}) {
+  const isWanted = (file) => isPhoto(file) || (tables && tableType(file));
+  const picker = (label, properties) => pickerOf(label, properties, (files) => take(files.filter(isWanted)));
   const onPhone = window.matchMedia("(pointer: coarse)").matches;
   place.append(element("p", {}, onPhone ? `Add ${what}:` : `Drop ${what} here, or`));
-  place.append(picker(many ? "Choose photos" : "Choose a photo", { multiple: many }, take));
-  if (onPhone) place.append(picker("Take a photo", { capture: "environment", multiple: false }, take));
-  else if (many) place.append(picker("Choose a folder", { webkitdirectory: true }, take));
+  place.append(picker(many ? "Choose photos" : "Choose a photo", { multiple: many }));
+  if (onPhone) place.append(picker("Take a photo", { capture: "environment", multiple: false }));
+  else if (many) place.append(picker("Choose a folder", { webkitdirectory: true }));
+  if (tables) place.append(picker("Choose a table", { accept: Object.keys(TABLES).map((suffix) => `.${suffix}`).join(",") }));
   place.addEventListener("dragover", (event) => {
     event.preventDefault();
     place.classList.add("over");
@@ -37,7 +46,7 @@ export function fillDropPlace(place, what, take, { many = true } = {}) {
       .map((item) => item.webkitGetAsEntry())
       .filter((entry) => entry !== null);
     const files = (await Promise.all(entries.map(filesBelow))).flat();
-    take(files.filter(isPhoto));
+    take(files.filter(isWanted));
   });
 }
 

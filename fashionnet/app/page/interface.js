@@ -30,8 +30,19 @@ export function send(path, content, signal) {
   return ask(path, { method: "POST", headers, body: JSON.stringify(content), signal });
 }
 
-export function sendPhoto(path, file, query = new URLSearchParams({ name: file.name.slice(0, 200) || "photo" })) {
+export function sendPhoto(path, file, query = nameOf(file)) {
   // A photo without a type is one whose suffix the browser does not know: the server looks inside.
-  const headers = { "content-type": file.type || "image/jpeg" };
-  return ask(`${path}?${query}`, { method: "POST", headers, body: file });
+  return sendFile(path, file, query, file.type || "image/jpeg");
+}
+
+export function sendTable(path, file, type) {
+  return sendFile(path, file, nameOf(file), type);
+}
+
+function nameOf(file) {
+  return new URLSearchParams({ name: file.name.slice(0, 200) || "file" });
+}
+
+function sendFile(path, file, query, type) {
+  return ask(`${path}?${query}`, { method: "POST", headers: { "content-type": type }, body: file });
 }

@@ -6,6 +6,7 @@ import { fillDropPlace } from "./choosing.js";
 import { ask, sendPhoto } from "./interface.js";
 import { someItems, strip, yours } from "./starts.js";
 import { setScene, state, whenSceneChanges } from "./state.js";
+import { NOTHING_MEETS, filterFields, isNarrow, wantedFilters, whenSteered } from "./steering.js";
 
 const TOP = 24;
 const BETWEEN_LOOKS = 500;
@@ -14,6 +15,7 @@ const chooser = document.getElementById("look-category");
 const wall = document.getElementById("look-wall");
 const found = document.getElementById("look-found");
 const figures = document.getElementById("look-figures");
+const form = document.getElementById("look-steering");
 const ownPhotos = [];
 
 let say;
@@ -27,7 +29,9 @@ let overlayAddress = "";
 export function openLook(complain) {
   say = complain;
   fillDropPlace(document.getElementById("look-drop"), "a photo of yourself", takePhoto, { many: false });
+  if (isNarrow) document.querySelector("#look .steering").open = false;
   chooser.addEventListener("change", complete);
+  whenSteered(form, complete);
   whenSceneChanges(() => {
     stale = true;
     showStarts();
@@ -84,6 +88,7 @@ async function prepare() {
   }
   place.replaceChildren();
   fillCategories(facts.categories);
+  form.replaceChildren(...filterFields(facts.columns), element("button", { type: "reset" }, "Start again"));
   document.getElementById("look-choices").hidden = false;
   ready = true;
 }
@@ -127,7 +132,8 @@ async function complete() {
   stale = false;
   const mine = ++latest;
   const [column, category] = JSON.parse(chooser.value);
-  const query = new URLSearchParams({ category, column, top: TOP });
+  const filters = JSON.stringify(wantedFilters(form));
+  const query = new URLSearchParams({ category, column, top: TOP, filters });
   wall.setAttribute("aria-busy", "true");
   try {
     const answer = await completed(scene, query);
@@ -135,7 +141,9 @@ async function complete() {
     say("");
     showFigures(scene, answer);
     wall.replaceChildren(...answer.items.map(productCard));
-    found.textContent = `${answer.items.length} of ${counted(answer.total, "item")} of ${category}, what goes best with ${scene.title} first.`;
+    found.textContent = answer.total
+      ? `${answer.items.length} of ${counted(answer.total, "item")} of ${category}, what goes best with ${scene.title} first.`
+      : NOTHING_MEETS;
   } catch (error) {
     if (mine === latest) say(error.message);
   } finally {

@@ -7,13 +7,12 @@ import { send, sendPhoto } from "./interface.js";
 import { PAGE_SIZE, pagedWall } from "./paging.js";
 import { queryOfPhoto, someItems, strip, yours } from "./starts.js";
 import { setQuery, state, whenQueryChanges, whenTasteChanges } from "./state.js";
-import { filterFields, showAsIs, slider, wantedFilters } from "./steering.js";
+import { NOTHING_MEETS, filterFields, isNarrow, slider, wantedFilters, whenSteered } from "./steering.js";
 
 const FARTHEST = 3;
 const DEEPEST = 480;
 
 const form = document.getElementById("shifting");
-const onPhone = window.matchMedia("(max-width: 760px)").matches;
 const panel = document.querySelector("#shift .steered");
 
 let say;
@@ -172,19 +171,10 @@ function fillForm() {
   colours.setAttribute("aria-label", "colour");
   const reset = element("button", { type: "reset" }, "Start again");
   const onlyItems = element("h3", {}, "Only items with");
-  form.append(...groups, group("colour", colours, toColour, only), reset, onlyItems, ...filterFields(state.facts));
+  form.append(...groups, group("colour", colours, toColour, only), reset, onlyItems, ...filterFields(columns, attributes));
   // A phone has room for one group at a time beside the wall.
-  if (onPhone) for (const other of [...form.querySelectorAll("details")].slice(1)) other.open = false;
-  let timer;
-  form.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(refresh, 120);
-  });
-  form.addEventListener("reset", () => setTimeout(() => {
-    showAsIs(form);
-    refresh();
-  }));
-  form.addEventListener("submit", (event) => event.preventDefault());
+  if (isNarrow) for (const other of [...form.querySelectorAll("details")].slice(1)) other.open = false;
+  whenSteered(form, refresh, 120);
 }
 
 function group(name, ...fields) {
@@ -197,7 +187,7 @@ function inWords(value) {
 }
 
 function summary(answer, count) {
-  if (!answer.total) return "No item meets these filters: take some of them back.";
+  if (!answer.total) return NOTHING_MEETS;
   if (!count) return "No item is of this colour.";
   const wanted = request();
   const shifts = wanted.shifts.map(({ class_name: name, strength }) => `${strength > 0 ? "more" : "less"} ${name.toLowerCase()}`);

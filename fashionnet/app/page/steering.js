@@ -2,17 +2,25 @@
 
 import { element, styled, withCommands, words } from "./build.js";
 
+export const NOTHING_MEETS = "No item meets these filters: take some of them back.";
+
+export const isNarrow = window.matchMedia("(max-width: 760px)").matches;
+
 const SHOWN_AT_FIRST = 8;
 
 export function fillSteering(form, facts, changed) {
-  form.append(...weights(facts), ...choices(), ...filterFields(facts));
+  form.append(...weights(facts), ...choices(), ...filterFields(facts.columns, facts.attributes));
   form.append(element("button", { type: "reset" }, "Start again"));
+  whenSteered(form, changed);
+}
+
+// Says that a form's fields were changed, once for changes that follow one another.
+export function whenSteered(form, changed, pause = 200) {
   let timer;
-  const soon = () => {
+  form.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(changed, 200);
-  };
-  form.addEventListener("input", soon);
+    timer = setTimeout(changed, pause);
+  });
   // The fields have their first values again only after the event.
   form.addEventListener("reset", () => setTimeout(() => {
     showAsIs(form);
@@ -34,9 +42,9 @@ export function steering(form) {
   };
 }
 
-export function filterFields(facts) {
-  const fields = facts.columns.map(filter);
-  if (facts.columns.every(({ name }) => name in facts.attributes)) {
+export function filterFields(columns, attributes = {}) {
+  const fields = columns.map(filter);
+  if (columns.every(({ name }) => name in attributes)) {
     const hint = "This repository holds no columns of the catalogue to filter by. They come with `python build_repository.py --catalogue PHOTOS --metadata items.csv --repository REPO`.";
     fields.push(element("p", { className: "soft hint" }, ...withCommands(hint)));
   }
@@ -62,7 +70,7 @@ export function slider(name, label, properties, inWords = String) {
   return element("div", { className: "slider" }, element("label", { htmlFor: name }, label), output, input);
 }
 
-export function showAsIs(form) {
+function showAsIs(form) {
   for (const count of form.querySelectorAll(".count")) count.textContent = "";
   for (const input of form.querySelectorAll("input[type=range]")) {
     input.dispatchEvent(new Event("reset"));

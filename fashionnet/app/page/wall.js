@@ -5,7 +5,7 @@ import { card, scoreLine } from "./cards.js";
 import { ask, send } from "./interface.js";
 import { PAGE_SIZE, pagedWall } from "./paging.js";
 import { judge, knowsTaste, moreOf, state, tasteOfWall, whenTasteChanges } from "./state.js";
-import { fillSteering, steering } from "./steering.js";
+import { NOTHING_MEETS, fillSteering, isNarrow, steering } from "./steering.js";
 
 const DEEPEST = 1000;
 
@@ -16,9 +16,7 @@ let shown = false;
 let stale = true;
 
 export function openWall(say) {
-  if (window.matchMedia("(max-width: 760px)").matches) {
-    document.querySelector("#for-me .steering").open = false;
-  }
+  if (isNarrow) document.querySelector("#for-me .steering").open = false;
   load = pagedWall({
     wall: document.getElementById("wall"),
     found: document.getElementById("found"),
@@ -62,7 +60,7 @@ async function fetchPage(page, signal) {
 }
 
 function summary(answer, count) {
-  if (!answer.total) return "No item meets these filters: take some of them back.";
+  if (!answer.total) return NOTHING_MEETS;
   const of = `${count.toLocaleString("en")} of ${counted(answer.total, "item")}`;
   if (state.moreOf) return `${of}, those first that share most features with ${state.moreOf.title}.`;
   if (answer.best_score !== undefined) return `${of}, the best for you first.`;
