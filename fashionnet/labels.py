@@ -28,6 +28,7 @@ from fashionnet.photos import (
 )
 from fashionnet.product_images import is_product_images, labelled_products
 from fashionnet.schema import RELEVANCE, RELEVANCE_WORDS, Attribute, Schema
+from fashionnet.text import counted
 
 PARTS = ("train", "validation", "test")
 """What `split` calls the three parts, in the order of its fractions."""
@@ -193,8 +194,9 @@ def _read_csv(source: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]
                 continue
             if len(cells) > len(header):
                 raise RequestError(
-                    f"{source}, line {reader.line_num}: {len(cells)} cells under "
-                    f"{len(header)} columns; put text that holds a comma in double quotes"
+                    f"{source}, line {reader.line_num}: {counted(len(cells), 'cell')} under "
+                    f"{counted(len(header), 'column')}; put text that holds a comma in double "
+                    "quotes"
                 )
             padded = [cell.strip() for cell in cells] + [""] * (len(header) - len(cells))
             lines.append((reader.line_num, dict(zip(header, padded, strict=True))))

@@ -1,4 +1,9 @@
-"""Words from outside, such as names of files, made fit to be shown."""
+"""Words made fit to be shown: numbers with their nouns, names from outside."""
+
+
+def counted(count: int, noun: str) -> str:
+    """Return '1 photo', '1,234 photos'."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def plain(text: object) -> str:

@@ -136,8 +136,20 @@ def test_nothing_usable_ends_with_one_and_saves_no_profile(place, capsys):
 
 
 def test_no_item_left_ends_with_one(place, capsys):
-    assert call(place, place / "mes vêtements", "--where", "id = 'nothing'") == 1
-    assert "no item is left" in capsys.readouterr().err
+    assert call(place, place / "mes vêtements", "--where", "pattern = 'stripes'") == 1
+    said = capsys.readouterr().err
+    assert "no item is left" in said
+    assert "no item has pattern 'stripes', the nearest is 'striped'" in said
+
+
+def test_varied_items_are_said_to_be_out_of_the_order_of_scores(place, capsys):
+    photos = place / "mes vêtements"
+    assert call(place, photos) == 0
+    assert "varied" not in capsys.readouterr().out
+    assert call(place, photos, "--diversity", "0.5", "--output", place / "out.html") == 0
+    note = "varied (diversity 0.5): not in the order of scores"
+    assert note in " ".join(capsys.readouterr().out.split())
+    assert note in (place / "out.html").read_text()
 
 
 @pytest.mark.parametrize(

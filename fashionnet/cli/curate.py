@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fashionnet.cli.network import add_network_arguments, open_network
 from fashionnet.cli.source import add_source_arguments, open_source
 from fashionnet.errors import RequestError
-from fashionnet.text import plain
+from fashionnet.text import counted, plain
 
 if TYPE_CHECKING:
     from fashionnet.curation.curate import Curation
@@ -114,7 +114,7 @@ def _run(arguments: argparse.Namespace, server: "ReviewServer | None") -> int:
     print(f"written to {workplace.findings}")
     if decisions.stale:
         print(
-            f"note: {decisions.stale:,} decisions are about photos that have changed or gone",
+            f"note: {counted(decisions.stale, 'decision')} made of photos that changed or are gone",
             file=sys.stderr,
         )
     if server is not None and curation.findings:

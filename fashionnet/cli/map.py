@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fashionnet.locations import location
 from fashionnet.samples.shipped import SAMPLE_REPOSITORY, with_drawn_photos
+from fashionnet.text import counted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     repository = Repository.open(arguments.repository)
     items = repository.items(arguments.where)
     if not len(items):
-        met = " that meets --where" if arguments.where else ""
+        met = repository.unmet(arguments.where)
         print(f"fashionnet: {arguments.repository} holds no relevant item{met}", file=sys.stderr)
         return 1
     rows = maps.every_nth(len(items))
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.repository.resolve() == SAMPLE_REPOSITORY.resolve():
         items = with_drawn_photos(items, rows.tolist())
     # It takes about a minute for ten thousand items, and tells nothing of how far it is.
-    print(f"laying out {len(rows):,} items, like beside like", file=sys.stderr)
+    print(f"laying out {counted(len(rows), 'item')}, like beside like", file=sys.stderr)
     shown = maps.CatalogueMap(
         points=maps.lay_out(items.vectors.embeddings[rows]),
         ids=[items.ids[row] for row in rows],

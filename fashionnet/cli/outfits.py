@@ -154,7 +154,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _say_what_is_odd(
     catalogue: "OutfitCatalogue", model: "SubspaceModel", price_column: str
 ) -> None:
-    from fashionnet.report.content import counted
+    from fashionnet.text import counted
 
     own = {catalogue.categories[row] for row in catalogue.given.tolist()}
     for name in sorted({*catalogue.slots, *own} - set(model.categories)):

@@ -141,16 +141,22 @@ def _recommend(
         profile, items, arguments.top, arguments.scoring, weights, arguments.diversity
     )
     if not len(found):
-        print(
-            f"fashionnet: {_why_nothing(len(repository), len(items), arguments)}", file=sys.stderr
-        )
+        print(f"fashionnet: {_why_nothing(repository, len(items), arguments)}", file=sys.stderr)
         return 1
     shown = items.take(found.rows)
     if from_samples and arguments.output:
         shown = with_drawn_photos(shown, range(len(shown)))
     metadata = repository.metadata_of(items, found.rows)
     report = assemble(
-        profile, paths, found, shown, metadata, len(items), arguments.scoring, arguments.where
+        profile,
+        paths,
+        found,
+        shown,
+        metadata,
+        len(items),
+        arguments.scoring,
+        arguments.where,
+        arguments.diversity,
     )
     print_table(report)
     if arguments.output:
@@ -159,11 +165,11 @@ def _recommend(
     return 0
 
 
-def _why_nothing(built: int, eligible: int, arguments: argparse.Namespace) -> str:
-    if not built:
+def _why_nothing(repository: "Repository", eligible: int, arguments: argparse.Namespace) -> str:
+    if not len(repository):
         return f"{arguments.repository} holds no item yet: run build_repository.py to its end"
     if not eligible:
-        met = " that meets --where" if arguments.where else ""
+        met = repository.unmet(arguments.where)
         return f"{arguments.repository} holds no relevant item{met}: no item is left to recommend"
     return "the person showed every item themselves: no item is left to recommend"
 

@@ -99,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
             query.vectors, items, searched, arguments.top, shifts, colour, own, advance
         )
     if not len(similar):
-        print(f"fashionnet: {_why_nothing(arguments, colour)}", file=sys.stderr)
+        print(f"fashionnet: {_why_nothing(arguments, repository, colour)}", file=sys.stderr)
         return 1
     if from_samples and arguments.output:
         if own is not None:
@@ -119,9 +119,11 @@ def _quiet(count: int) -> None:
     pass
 
 
-def _why_nothing(arguments: argparse.Namespace, colour: str | None) -> str:
+def _why_nothing(
+    arguments: argparse.Namespace, repository: "Repository", colour: str | None
+) -> str:
     of_colour = f" that is mostly {colour}" if colour else ""
-    met = " that meets --where" if arguments.where else ""
+    met = repository.unmet(arguments.where)
     return f"{arguments.repository} holds no other relevant item{met}{of_colour}"
 
 

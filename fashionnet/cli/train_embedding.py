@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fashionnet.cli.experiments import add_experiment_arguments
 from fashionnet.files import write_whole
 from fashionnet.network.quiet import quiet_import
+from fashionnet.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     files = experiment_files(arguments.experiment)
     results = run_experiments(arguments.experiment, arguments.output, EmbeddingExperiment, train)
     write_whole(arguments.output / TABLE, results_table(results).encode())
-    print(f"written: {arguments.output / TABLE}, {len(files)} experiments")
+    print(f"written: {arguments.output / TABLE}, {counted(len(files), 'experiment')}")
     return 0
 
 

@@ -84,7 +84,7 @@ class OutfitCatalogue:
             places = np.flatnonzero(labels == category)
             slots[category] = places[places >= len(names)]
             if not len(slots[category]):
-                met = " that meets --where" if where else ""
+                met = repository.unmet(where)
                 raise RequestError(f"{repository.path} holds no other {category}{met}")
         items = every.take(rows)
         prices = None if price_column is None else _prices(repository, items.ids, price_column)

@@ -14,7 +14,7 @@ from fashionnet.locations import Location, location
 from fashionnet.matching import Recommendations, Scoring
 from fashionnet.profile import ProfilePhotos, StyleProfile, class_counts
 from fashionnet.schema import Schema
-from fashionnet.text import plain
+from fashionnet.text import counted, plain
 
 if TYPE_CHECKING:
     from fashionnet.repository.store import Items
@@ -132,6 +132,7 @@ class RecommendationReport(Report):
     liked: list[ShownPhoto]
     disliked: list[ShownPhoto]
     scoring: Scoring
+    diversity: float = 0.0
 
     @property
     def photos(self) -> list[tuple[str, list[ShownPhoto]]]:
@@ -151,6 +152,8 @@ class RecommendationReport(Report):
         text = f"scored by {how} with {counted(len(self.liked), 'photo')}"
         if self.disliked:
             text += f" less those with {counted(len(self.disliked), 'disliked photo')}"
+        if self.diversity:
+            text += f", varied (diversity {self.diversity:g}): not in the order of scores"
         return self.choice(text)
 
     def document(self) -> dict[str, Any]:
@@ -158,6 +161,7 @@ class RecommendationReport(Report):
         counts = class_counts(self.style.vectors)
         return {
             "scoring": self.scoring,
+            "diversity": self.diversity,
             "best_score": self.best_score,
             "where": self.where,
             "item_count": self.item_count,
@@ -182,6 +186,7 @@ def assemble(
     item_count: int,
     scoring: Scoring,
     where: str | None,
+    diversity: float = 0.0,
 ) -> RecommendationReport:
     """Gather a report of recommendations.
 
@@ -207,6 +212,7 @@ def assemble(
         liked=_photos(profile.liked, paths),
         disliked=_photos(profile.disliked, paths) if profile.disliked else [],
         scoring=scoring,
+        diversity=diversity,
     )
 
 
@@ -265,11 +271,6 @@ def details_of(metadata: Mapping[str, Value], columns: Sequence[str]) -> dict[st
         if 0 < len(text) <= _LONGEST_DETAIL and len(details) < DETAIL_COUNT:
             details[name] = text
     return details
-
-
-def counted(count: int, noun: str) -> str:
-    """Return '1 photo', '1,234 photos'."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def score_text(score: float) -> str:

@@ -4,9 +4,9 @@ from html import escape
 from importlib.resources import files
 
 from fashionnet.profile import StyleProfile, class_counts
-from fashionnet.report.content import Report, ShownItem, ShownPhoto, counted, score_text
+from fashionnet.report.content import Report, ShownItem, ShownPhoto, score_text
 from fashionnet.report.pictures import data_uri, thumbnail
-from fashionnet.text import plain
+from fashionnet.text import counted, plain
 
 _PHOTO_SIDE, _ITEM_SIDE = 320, 400
 

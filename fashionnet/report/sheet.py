@@ -7,8 +7,9 @@ from PIL import Image as pillow
 from PIL import ImageDraw, ImageFont
 
 from fashionnet.locations import Location
-from fashionnet.report.content import Report, counted, score_text
+from fashionnet.report.content import Report, score_text
 from fashionnet.report.pictures import thumbnail
+from fashionnet.text import counted
 
 # JPEG ends at 65,535 pixels; a sheet of this many cells stays far below, and can be looked at.
 MAXIMUM_CELLS = 200

@@ -33,6 +33,7 @@ from fashionnet.repository.store import (
     vectors_of,
 )
 from fashionnet.schema import RELEVANCE, RELEVANCE_WORDS, Schema
+from fashionnet.text import counted
 from fashionnet.vectors import FashionVectors
 
 PHOTOS_IN_A_COMMIT = 64
@@ -83,7 +84,7 @@ class BuildReport:
         total = self.described + len(self.left_out) + self.vanished
         unchanged = self.described - self.newly_described
         return (
-            f"{total:,} items: {self.described:,} described ({self.relevant:,} relevant, "
+            f"{counted(total, 'item')}: {self.described:,} described ({self.relevant:,} relevant, "
             f"{self.irrelevant:,} irrelevant), {left_out}, {self.vanished:,} vanished"
             + (" and removed" if self.pruned and self.vanished else "")
             + (f"; {unchanged:,} known from an earlier build" if unchanged else "")

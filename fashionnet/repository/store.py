@@ -25,6 +25,13 @@ from fashionnet.files import cache_folder, write_whole
 from fashionnet.locations import Location, first_line, location, reaching
 from fashionnet.repository.candidates import Candidates, filter_mask
 from fashionnet.repository.columns import Columns, write_columns
+from fashionnet.repository.wrong_filters import (
+    MOST_VALUES,
+    check_filter,
+    example_of,
+    explained,
+    unknown_values,
+)
 from fashionnet.schema import Schema
 from fashionnet.vectors import FashionVectors
 
@@ -47,6 +54,7 @@ _ELIGIBLE = "relevant AND NOT _missing"
 _ITEM_COLUMNS = ("id", "photo", "_sha256", "_probabilities", "relevance", "_embedding")
 _VALUES_IN_A_FILTER = 1000
 _ROWS_IN_A_TAKE = 8192
+_ROWS_IN_AN_EXAMPLE = 500
 _MOST_SMALL_FILES = 100
 _VERSIONS_KEPT = timedelta(minutes=10)
 _EVERY_VERSION = timedelta(days=36_500)
@@ -252,7 +260,7 @@ class ItemTable:
 
         The filter stands alone in the query: nothing of ours is beside it that it could undo.
         """
-        _check_parentheses(where)
+        check_filter(where)
         try:
             # The store must read to our parenthesis, else it would stop at a semicolon. The line
             # break ends a comment that the filter may end in.
@@ -272,7 +280,7 @@ class ItemTable:
 
         None for a filter that is refused.
         """
-        _check_parentheses(where)
+        check_filter(where)
         try:
             return table.search().where(f"({where}\n)").select(list(columns)).to_arrow()
         except (OSError, RuntimeError, ValueError):
@@ -420,26 +428,13 @@ class ItemTable:
         return rows.select(self._table.schema.names).cast(self._table.schema)
 
     def _filter_error(self, where: str, message: str) -> RequestError:
-        unknown = re.search(r"No field named (.+?)\. ", message + " ")
-        if unknown:
-            name = unknown[1].strip('"`')
-            names = [n for n in self._table.schema.names if not n.startswith("_")]
-            is_text = '"' in where or re.fullmatch(r"\w+", name)
-            hint = f" (a text stands in single quotes: '{name}')" if is_text else ""
-            return RequestError(
-                f"where {where!r}: no column {name}{hint}; this repository has {', '.join(names)}"
-            )
-        parser = re.search(r"sql parser error: (.*)\)", message)
-        if parser:
-            reason = parser[1]
-        elif "boolean" in message.lower() and "literal" not in message:
-            reason = "it does not say yes or no of an item"
-        else:
-            line = re.split(r", /\S+\.rs:", " ".join(message.split()))[0]
-            reason = line.rpartition("Invalid user input: ")[2].removeprefix("Invalid input, ")
-        return RequestError(
-            f"where {where!r}: {reason}; expected a condition like gender = 'Women' AND year > 2011"
-        )
+        names = [name for name in self._table.schema.names if not name.startswith("_")]
+        texts_and_numbers = [*self.description.schema.names, *self.metadata_columns.names]
+        with _store_errors(self.path, "read"):
+            query = self._table.search().select(texts_and_numbers)
+            rows = query.limit(_ROWS_IN_AN_EXAMPLE).to_arrow()
+        example = example_of(rows, self.description.schema.names)
+        return RequestError(explained(where, message, names, example))
 
 
 class Repository:
@@ -515,6 +510,27 @@ class Repository:
         table = table.filter(pc.and_(table["relevant"], wanted) if relevant_only else wanted)
         table = table.take(pc.sort_indices(table["id"]))
         return self._items(table, vectors_of(table, self.schema))
+
+    def unmet(self, where: str | None) -> str:
+        """Return what to say of a filter that no item meets: nothing where there is no filter.
+
+        >>> "no item" + repository.unmet("gender = 'Woman'")               # doctest: +SKIP
+        "no item that meets --where (no item has gender 'Woman', the nearest are 'Women', 'Men')"
+        """
+        if where is None:
+            return ""
+        reasons = unknown_values(where, self.columns, self._texts_of)
+        return " that meets --where" + (f" ({'; '.join(reasons)})" if reasons else "")
+
+    def _texts_of(self, column: str) -> list[str] | None:
+        """Return a column's different texts, the most frequent first; None for too many."""
+        if not pa.types.is_string(self._table.schema.field(column).type):
+            return None
+        counts = pc.value_counts(self._table.read([column])[column].drop_null())
+        if len(counts) > MOST_VALUES:
+            return None
+        pairs = [(-pair["counts"], pair["values"]) for pair in counts.to_pylist()]
+        return [value for _, value in sorted(pairs)]
 
     def candidates(self, where: str | None = None) -> "Items | Candidates":
         """Return the items that a filter lets through, for `fashionnet.matching.recommend`.
@@ -802,13 +818,3 @@ def _sql_lists(values: Sequence[str]) -> Iterator[str]:
     for start in range(0, len(values), _VALUES_IN_A_FILTER):
         part = values[start : start + _VALUES_IN_A_FILTER]
         yield ", ".join("'" + value.replace("'", "''") + "'" for value in part)
-
-
-def _check_parentheses(where: str) -> None:
-    """Refuse a filter that closes a parenthesis which it did not open: ours goes around it."""
-    no_code = r"'[^']*'|\"[^\"]*\"|`[^`]*`|--[^\n]*|/\*.*?\*/"
-    depth = 0
-    for sign in re.sub(no_code, "", where, flags=re.DOTALL):
-        depth += (sign == "(") - (sign == ")")
-        if depth < 0:
-            raise RequestError(f"where {where!r}: a parenthesis is closed that was not opened")

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from fashionnet.errors import RequestError
 from fashionnet.locations import Location, first_line, reaching, read_up_to
+from fashionnet.text import counted
 
 KEYS = ("id", "image")
 """Columns that are always read as text: they name items and photos."""
@@ -111,7 +112,7 @@ def _read_csv(path: Location) -> Rows:
             numbers.append(line)
         else:
             broken.append(
-                (line, f"{_count(len(fields), 'field')} where the header has {len(names)}")
+                (line, f"{counted(len(fields), 'field')} where the header has {len(names)}")
             )
     order = sorted(range(len(whole)), key=numbers.__getitem__)
     columns = {
@@ -331,10 +332,6 @@ def _column_names(path: Location, header: Sequence[str]) -> list[str]:
             name += "_2"
         names[name] = None
     return list(names)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 _READERS: dict[str, Callable[[Location], Rows]] = {

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fashionnet.errors import RequestError
 from fashionnet.samples.collection import write_catalogue
+from fashionnet.text import counted
 
 
 def main(words: list[str] | None = None) -> int:
@@ -23,7 +24,9 @@ def main(words: list[str] | None = None) -> int:
     except RequestError as error:
         print(f"fashionnet: {error}", file=sys.stderr)
         return 2
-    print(f"{arguments.count} drawn garments in {arguments.folder}, labels in labels.csv")
+    print(
+        f"{counted(arguments.count, 'drawn garment')} in {arguments.folder}, labels in labels.csv"
+    )
     return 0
 
 

@@ -24,9 +24,9 @@ from PIL import ImageDraw, ImageFont
 
 from fashionnet.errors import RequestError
 from fashionnet.locations import Location
-from fashionnet.report.content import counted, title_of
+from fashionnet.report.content import title_of
 from fashionnet.report.pictures import thumbnail
-from fashionnet.text import plain
+from fashionnet.text import counted, plain
 
 if TYPE_CHECKING:
     from fashionnet.repository.store import Items

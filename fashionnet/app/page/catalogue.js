@@ -40,7 +40,7 @@ async function showHoldings() {
   }
   const facts = state.facts;
   const figures = [
-    [facts.items, "items to recommend"],
+    [facts.items, facts.items === 1 ? "item to recommend" : "items to recommend"],
     [facts.irrelevant, "irrelevant: no garment of the schema to be seen"],
     [facts.vanished, "vanished: the photo is gone"],
     [facts.left_out, "left out"],

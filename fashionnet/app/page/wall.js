@@ -63,7 +63,10 @@ function summary(answer, count) {
   if (!answer.total) return NOTHING_MEETS;
   const of = `${count.toLocaleString("en")} of ${counted(answer.total, "item")}`;
   if (state.moreOf) return `${of}, those first that share most features with ${state.moreOf.title}.`;
-  if (answer.best_score !== undefined) return `${of}, the best for you first.`;
+  if (answer.best_score !== undefined) {
+    const varied = steering(form).diversity ? ", varied: not in the order of scores" : "";
+    return `${of}, the best for you first${varied}.`;
+  }
   return `${of}, in no order: nothing is known of your style yet. Like some of them, or add photos in My style.`;
 }
 
