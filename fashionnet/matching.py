@@ -8,7 +8,9 @@ classes c:
 
 F_a(c) is the share of the profile's rows with class c, q_a(c) the mean of the profile's
 probabilities and p_ia(c) the item's. Both run from 0 to Σ_a w_a: without weights, the number of
-attributes. With photos of disliked clothes, the same score against those is subtracted.
+attributes. With D photos of disliked clothes, the same sum over those is subtracted, divided by
+max(P, D): one of them weighs as much as one that is liked, and all together as much as all that are
+liked, however many they are.
 
 Equal scores are ordered by visual likeness, the largest cosine between the item's embedding and
 a liked photo's, then by id. Scores are rounded to 9 decimals and likeness to 6, so that ties are
@@ -180,7 +182,8 @@ def _wanted(profile: StyleProfile, weights: NDArray[np.float64]) -> NDArray[np.f
     """Return float64 (C,): what a probability of each class adds to the expected score."""
     wanted = profile.mean_probabilities()
     if profile.disliked:
-        wanted -= profile.disliked.vectors.probabilities.mean(axis=0, dtype=np.float64)
+        unwanted = profile.disliked.vectors.probabilities.sum(axis=0, dtype=np.float64)
+        wanted -= unwanted / max(len(profile.liked), len(profile.disliked))
     widths = [len(attribute.classes) for attribute in profile.schema]
     return wanted * np.repeat(weights, widths)
 
@@ -192,9 +195,9 @@ def _match_scores(
     # end: without weights equal scores are equal to the last bit.
     counts, denominator = class_counts(profile.vectors), len(profile.liked)
     if profile.disliked:
-        disliked = class_counts(profile.disliked.vectors)
-        counts = counts * len(profile.disliked) - disliked * denominator
-        denominator *= len(profile.disliked)
+        most = max(len(profile.liked), len(profile.disliked))
+        counts = counts * most - class_counts(profile.disliked.vectors) * denominator
+        denominator *= most
     scores = np.zeros(len(codes))
     parts = profile.schema.slices.values()
     for weight, part, column in zip(weights, parts, codes.T, strict=True):

@@ -17,13 +17,14 @@ CODES = st.tuples(st.integers(0, 2), st.integers(0, 1))
 def slow_scores(liked, disliked, items, weights):
     """The score as the module's docstring states it, in exact fractions."""
 
-    def against(profile, item):
+    def against(profile, item, count):
         same = sum(
             w for row in profile for w, c, d in zip(weights, row, item, strict=True) if c == d
         )
-        return same / Fraction(len(profile)) if profile else Fraction(0)
+        return same / Fraction(count)
 
-    return [against(liked, item) - against(disliked, item) for item in items]
+    most = max(len(liked), len(disliked))
+    return [against(liked, item, len(liked)) - against(disliked, item, most) for item in items]
 
 
 @settings(max_examples=200, deadline=None)
@@ -72,7 +73,7 @@ def test_expected_scoring_is_the_weighted_product_of_probabilities(seed):
     for row, score in zip(found.rows, found.scores, strict=True):
         slow = 0.0
         for part, weight in ((slice(0, 3), 1.0), (slice(3, 5), 2.5)):
-            for own, sign in ((liked, 1 / 4), (disliked, -1 / 2)):
+            for own, sign in ((liked, 1 / 4), (disliked, -1 / 4)):
                 for other in own.probabilities:
                     slow += sign * weight * float(other[part] @ items.probabilities[row, part])
         assert score == pytest.approx(slow, abs=1e-5)
@@ -106,6 +107,14 @@ def test_disliked_clothes_sink():
     found = recommend(profile, items_of(vectors_of([[1, 1, 0, 0], [0, 0, 0, 0]])), 2)
     assert found.rows.tolist() == [1, 0]
     assert found.scores.tolist() == [3, 1]
+
+
+def test_one_dislike_does_not_undo_a_whole_wardrobe():
+    wardrobe = [[1, 0, 0, 0]] * 6
+    profile = profile_of(vectors_of(wardrobe), vectors_of([[2, 0, 0, 0]]))
+    found = recommend(profile, items_of(vectors_of([[1, 0, 0, 0], [0, 1, 1, 1], [2, 0, 0, 0]])), 3)
+    assert found.rows.tolist() == [0, 2, 1]
+    assert found.scores == pytest.approx([4 - 3 / 6, 3 - 4 / 6, 0])
 
 
 def test_items_that_the_person_showed_are_left_out_by_file_and_by_picture():
