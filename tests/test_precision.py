@@ -13,7 +13,7 @@ import pytest
 from fashionnet.cli import run_command
 from fashionnet.errors import RequestError
 from fashionnet.labels import read_labels
-from fashionnet.network.calibration import calibrate_precision, label_codes, validation_photos
+from fashionnet.network.calibration import calibrate_precision, label_codes, photos_of_part
 from fashionnet.network.compiled import CompiledNetwork
 from fashionnet.network.folder import Model
 from fashionnet.network.graph import network_graph
@@ -137,12 +137,12 @@ def test_only_photos_of_the_validation_part_are_calibrated_on(drawn, tmp_path):
         f"{name},0,{('train', 'validation')[row % 2]}" for row, name in enumerate(labels.names)
     ]
     (tmp_path / "split-joint.csv").write_text("\n".join(["image,sha256,part", *parts]) + "\n")
-    chosen = validation_photos(tmp_path, labels)
+    chosen = photos_of_part(tmp_path, labels, "validation")
     assert list(chosen.names) == list(labels.names[1::2])
     assert label_codes(chosen).keys() == {*labels.schema.names, "relevant"}
     (tmp_path / "split-joint.csv").unlink()
     with pytest.raises(RequestError, match="validation part"):
-        validation_photos(tmp_path, labels)
+        photos_of_part(tmp_path, labels, "validation")
 
 
 # --- The choice ------------------------------------------------------------------------------

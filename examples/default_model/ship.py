@@ -38,10 +38,10 @@ def _calibrate(folder: Path, model: Model, labels: Path, images: Path | None) ->
     from fashionnet.network.calibration import (
         calibrate_precision,
         label_codes,
-        validation_photos,
+        photos_of_part,
     )
 
-    chosen = validation_photos(folder, read_labels(labels, images, model.schema))
+    chosen = photos_of_part(folder, read_labels(labels, images, model.schema), "validation")
     calibration = calibrate_precision(model, chosen.photos, label_codes(chosen))
     for precision, heads in calibration.accuracy.items():
         shown = ", ".join(f"{head} {accuracy:.4f}" for head, accuracy in heads.items())

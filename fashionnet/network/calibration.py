@@ -59,19 +59,19 @@ def calibrate_precision(
     return Calibration(model.fingerprint, len(photos), accuracy, ranges)
 
 
-def validation_photos(folder: Path, labels: LabelledPhotos) -> LabelledPhotos:
-    """Return the labelled photos that were in the validation part when a model was trained.
+def photos_of_part(folder: Path, labels: LabelledPhotos, part: str) -> LabelledPhotos:
+    """Return the labelled photos that were in a part of the split when a model was trained.
 
     Raises RequestError where none is: other labels, or a folder without split-*.csv.
     """
     names = set()
     for path in sorted(folder.glob("split-*.csv")):
         with path.open(encoding="utf-8", newline="") as file:
-            names |= {row["image"] for row in csv.DictReader(file) if row["part"] == "validation"}
+            names |= {row["image"] for row in csv.DictReader(file) if row["part"] == part}
     chosen = labels.take([row for row, name in enumerate(labels.names) if name in names])
     if not len(chosen):
         raise RequestError(
-            f"{folder}: none of the labelled photos is in its validation part: name the labels "
+            f"{folder}: none of the labelled photos is in its {part} part: name the labels "
             "that it was trained with"
         )
     return chosen

@@ -75,7 +75,7 @@ def network_graph(model: Model, precision: str, largest: Mapping[str, float]) ->
     Its outputs for an image are each head's probabilities, in the order of `model.heads`, and the
     embedding. `largest` is that of a `Calibration`; only 8 bits need it.
     """
-    layers = _Layers(model.weights, largest if precision == "int8" else {})
+    layers = Layers(model.weights, largest if precision == "int8" else {})
     image, outputs = layers.network(model)
     return CompiledGraph(image, outputs, precision)
 
@@ -85,7 +85,7 @@ def measuring_graph(model: Model) -> CompiledGraph:
 
     They follow the outputs of `network_graph`, one number for each of `eight_bit_activations`.
     """
-    layers = _Layers(model.weights, {})
+    layers = Layers(model.weights, {})
     image, outputs = layers.network(model)
     maxima = [
         ops.reduce_max(layers.activations[name], ops.constant([1, 2, 3]))
@@ -100,8 +100,8 @@ def frozen_graph(weights: Weights, first_block: str) -> CompiledGraph:
     Its outputs for an image are the input of that block (H×W×C) and the pooled output of the
     whole trunk, both float32. It computes in the fastest precision of floating point.
     """
-    layers = _Layers({f"trunk/{name}": array for name, array in weights.items()}, {})
-    image, normal = _image_input()
+    layers = Layers({f"trunk/{name}": array for name, array in weights.items()}, {})
+    image, normal = image_input()
     below = layers.blocks(normal, "trunk", blocks_before(first_block))
     rows = ops.transpose(below[-1], ops.constant([0, 2, 3, 1]))
     above = layers.blocks(below[-1], "trunk", blocks_from(first_block))
@@ -109,7 +109,7 @@ def frozen_graph(weights: Weights, first_block: str) -> CompiledGraph:
     return CompiledGraph(image, [rows, _pooled(above)], precision)
 
 
-class _Layers:
+class Layers:
     """Layers of a network; where `largest` says how far activations reach, in 8 bits.
 
     A layer is executed in 8 bits where OpenVINO finds its input rounded to 256 levels and its
@@ -127,7 +127,7 @@ class _Layers:
 
     def network(self, model: Model) -> tuple[Node, list[Node]]:
         """Return the image's node, and those of all heads' probabilities and the embedding."""
-        image, normal = _image_input()
+        image, normal = image_input()
         outputs: dict[str, Node] = {}
         trunk, done = [normal], 0
         embedding: Node | None = None
@@ -188,7 +188,8 @@ def _rounded_to_levels(node: Node, largest: float) -> Node:
     return ops.fake_quantize(node, low, high, low, high, 256)
 
 
-def _image_input() -> tuple[Node, Node]:
+def image_input() -> tuple[Node, Node]:
+    """Return the node of an image, and what the first convolution takes of it."""
     image = ops.parameter([1, IMAGE_SIZE, IMAGE_SIZE, 3], np.uint8)
     mean = ops.constant(np.array(MEAN_RGB, np.float32).reshape(1, 1, 1, 3))
     centred = ops.subtract(ops.convert(image, "f32"), mean)
