@@ -32,7 +32,7 @@ from fashionnet.network import graph as graphs
 from fashionnet.network.calibration import label_codes, photos_of_part
 from fashionnet.network.folder import DEFAULT_MODEL, Model
 from fashionnet.network.precision import Calibration
-from fashionnet.network.trunk import BLOCKS, IMAGE_SIZE, Weights, convolutions
+from fashionnet.network.trunk import BLOCKS, IMAGE_SIZE, Weights, blocks_before, convolutions
 from fashionnet.photos import Image, read_ahead
 
 SIZES = (224, 208, 192, 176, 160, 128)
@@ -86,6 +86,7 @@ def report(arguments: argparse.Namespace) -> None:
     for name, size, varied in variations(model, training):
         accuracy, rate = measure(varied, size, calibration, photos, images)
         first = first or rate
+        print(name, accuracy, rate, file=sys.stderr, flush=True)
         table.add_row(
             name,
             f"{multiply_adds(varied, size) / 1e9:.1f} G",
@@ -201,12 +202,11 @@ def input_of(model: Model, layer: str) -> tuple[graphs.Node, list[graphs.Node]]:
     }
     layers = graphs.Layers(weights, {})
     image, normal = graphs.image_input()
-    blocks = layers.blocks(normal, "trunk", BLOCKS)
-    place = LAYERS.index(layer)
-    block = [layer in convolutions(name) for name in BLOCKS].index(True)
-    if layer == convolutions(list(BLOCKS)[block])[0]:
-        return image, [blocks[block]]
-    return image, [layers.activations[f"trunk/{LAYERS[place - 1]}"]]
+    block = next(name for name in BLOCKS if layer in convolutions(name))
+    node = layers.blocks(normal, "trunk", blocks_before(block))[-1]
+    for earlier in convolutions(block)[: convolutions(block).index(layer)]:
+        node = layers.convolution(node, f"trunk/{earlier}")
+    return image, [node]
 
 
 def multiply_adds(model: Model, size: int) -> int:

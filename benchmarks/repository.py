@@ -36,6 +36,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from fashionnet.errors import RequestError
 from fashionnet.matching import Recommendations, Scoring, recommend
@@ -409,7 +410,10 @@ def _peak() -> str:
 
 
 def _use_one_core() -> None:
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    core = {min(os.sched_getaffinity(0))}
+    for thread in Path("/proc/self/task").iterdir():
+        os.sched_setaffinity(int(thread.name), core)
+    threadpool_limits(1)
 
 
 def _in_a_process(phase: Callable[..., dict[str, str]], *given: object) -> dict[str, str]:

@@ -149,16 +149,20 @@ class Layers:
         nodes = [node]
         for block in blocks:
             for layer in convolutions(block):
-                name = f"{part}/{layer}"
-                bias = self._weights[f"{name}/bias"].astype(np.float32).reshape(1, -1, 1, 1)
-                node = ops.convolution(node, self._filters(name), [1, 1], [1, 1], [1, 1], [1, 1])
-                node = ops.relu(ops.add(node, ops.constant(bias)))
-                self.activations[name] = node
-                if name in self._largest:
-                    node = _rounded_to_levels(node, self._largest[name])
+                node = self.convolution(node, f"{part}/{layer}")
             node = ops.max_pool(node, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
             nodes.append(node)
         return nodes
+
+    def convolution(self, node: Node, name: str) -> Node:
+        """Return what a layer makes of a node, after its ReLU."""
+        bias = self._weights[f"{name}/bias"].astype(np.float32).reshape(1, -1, 1, 1)
+        node = ops.convolution(node, self._filters(name), [1, 1], [1, 1], [1, 1], [1, 1])
+        node = ops.relu(ops.add(node, ops.constant(bias)))
+        self.activations[name] = node
+        if name in self._largest:
+            node = _rounded_to_levels(node, self._largest[name])
+        return node
 
     def _filters(self, name: str) -> Node:
         kernel = self._weights[f"{name}/kernel"].astype(np.float32)

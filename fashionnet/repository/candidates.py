@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fashionnet.repository.columns import Columns
+from fashionnet.repository.columns import Columns, is_among
 from fashionnet.schema import Schema
 from fashionnet.vectors import FashionVectors
 
@@ -74,7 +74,7 @@ def filter_mask(
     passing = _passing_combinations(columns, table, schema, where)
     if passing is None:
         found = table.read_where(["_rowid"], where)["_rowid"].to_numpy()
-        return np.isin(columns.row_ids, found)
+        return is_among(columns.row_ids, found)
     names, let_through = passing
     numbers = [_numbers(columns, schema, name) for name in names]
     sizes = [len(_values(columns, schema, name)) for name in names]
