@@ -34,12 +34,12 @@ from PIL import Image as pillow
 from fashionnet.compatibility.complete_look import LookFinder
 from fashionnet.compatibility.look_data import worn_look_pairs
 from fashionnet.compatibility.look_experiment import LookExperiment, WornData
-from fashionnet.compatibility.look_features import Backbone, FeatureStore
+from fashionnet.compatibility.look_features import FeatureStore, ModelBackbone, PairFeatures
 from fashionnet.compatibility.look_model import DISTANCES, Views
 from fashionnet.compatibility.look_pairs import LookPairs, Picture
 from fashionnet.compatibility.look_run import cut_catalogue, look_features
 from fashionnet.compatibility.look_scores import draw_wrong, scores_of
-from fashionnet.compatibility.look_training import PairFeatures, score_matrix, train_look
+from fashionnet.compatibility.look_training import score_matrix, train_look
 from fashionnet.compatibility.worn_pairs import WornPairs, count_refused
 from fashionnet.photos import decode, read_bytes
 from fashionnet.repository.store import Repository
@@ -78,7 +78,7 @@ def measure(catalogue: Path, folder: Path, cache: Path, seed: int) -> None:
     pairs = worn_look_pairs(worn)
     print(f"{len(pairs)} pairs, {len(set(worn.shoots.tolist()))} shoots; refused:")
     print(", ".join(f"{count} {reason}" for reason, count in count_refused(folder).most_common()))
-    store = FeatureStore(cache, Backbone.open())
+    store = FeatureStore(cache, ModelBackbone.open())
     rows = pairs.rows("test")
     random = np.random.default_rng([seed, 2])
     wrong = draw_wrong(pairs.wrong(rows), WRONG, random)
@@ -94,7 +94,7 @@ def measure(catalogue: Path, folder: Path, cache: Path, seed: int) -> None:
     show("contrast", -overlaps)
     show("colour histograms, alike", overlaps)
     _, features = look_features(pairs, store)
-    show("VGG16, alike", alike(features.scenes[rows, 0], features.products[rows]))
+    show("VGG16, alike", alike(features.scenes.pooled[rows], features.products[rows]))
     for distance in DISTANCES:
         show(f"look model, {distance}", trained(pairs, features, distance, seed, rows))
     heads = with_scenes(pairs, worn, "head")
@@ -103,7 +103,7 @@ def measure(catalogue: Path, folder: Path, cache: Path, seed: int) -> None:
         trained(heads, look_features(heads, store)[1], "hybrid", seed, rows),
     )
     above, below = (
-        store.features([pictures_of(worn, side)[row] for row in rows])[0][:, 0]
+        store.features([pictures_of(worn, side)[row] for row in rows])[0].pooled
         for side in ("above", "below")
     )
     show("background and skin, alike", alike(above, below))
@@ -137,7 +137,7 @@ def with_scenes(pairs: LookPairs, worn: WornPairs, ending: str) -> LookPairs:
     return replace(pairs, scenes=pictures_of(worn, ending))
 
 
-def alike(first: NDArray[np.float16], second: NDArray[np.float16]) -> Scores:
+def alike(first: NDArray[np.floating], second: NDArray[np.floating]) -> Scores:
     """Return cosines of pooled features: (S, P)."""
     return first.astype(np.float32) @ second.astype(np.float32).T
 

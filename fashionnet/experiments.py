@@ -86,10 +86,23 @@ def run_experiments(
         train: runs one experiment, given its settings and folder; returns its results.
         say: told which experiment starts, and which had been run already.
 
+    See `run_settings`.
+    """
+    experiments = {file.stem: read_experiment(file, kind) for file in experiment_files(path)}
+    return run_settings(experiments, output, train, say)
+
+
+def run_settings(
+    experiments: Mapping[str, Kind],
+    output: Path,
+    train: Callable[[Kind, Path], Results],
+    say: Callable[[str], None] = print,
+) -> dict[str, Results]:
+    """Run experiments by their names, each in a folder of its own; see `run_experiments`.
+
     An experiment whose folder holds results of the same settings is not run again; a folder of
     other settings is a RequestError. Returns the results by the experiments' names.
     """
-    experiments = {file.stem: read_experiment(file, kind) for file in experiment_files(path)}
     results: dict[str, Results] = {}
     for name, settings in experiments.items():
         folder = output / name
@@ -99,7 +112,7 @@ def run_experiments(
             text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
             write_whole(folder / RESULTS_FILE, text.encode())
         else:
-            say(f"{name}: was trained already, see {folder}")
+            say(f"{name}: was trained already, see {folder}; remove it to train again")
         results[name] = json.loads((folder / RESULTS_FILE).read_text(encoding="utf-8"))
     return results
 

@@ -39,11 +39,12 @@ def attention(weights, regions, guide, sign):
 
 def distance(weights, scene, product, guide, kind, sign):
     goal = embed(weights, "global", product)
-    whole = squared(embed(weights, "global", scene[0]), goal)
-    shares = attention(weights, scene[1:], guide, sign)
+    pooled, regions = scene
+    whole = squared(embed(weights, "global", pooled), goal)
+    shares = attention(weights, regions, guide, sign)
     local = sum(
         share * squared(embed(weights, "local", region), goal)
-        for share, region in zip(shares, scene[1:], strict=True)
+        for share, region in zip(shares, regions, strict=True)
     )
     return {"global": whole, "local": local, "hybrid": (whole + local) / 2}[kind]
 

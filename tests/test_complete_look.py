@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from look_reference import random_look
 from PIL import Image as pillow
-from worn_people import draw_person
+from worn_people import MORE_HAIRS, draw_person, write_people
 
 from fashionnet.cli.main import main
 from fashionnet.compatibility.complete_look import (
@@ -19,10 +19,20 @@ from fashionnet.compatibility.complete_look import (
     complete_look,
     scene_view,
 )
-from fashionnet.compatibility.look_features import REGIONS, WIDTH, Backbone, FeatureStore
-from fashionnet.compatibility.look_model import Views
+from fashionnet.compatibility.look_features import (
+    REGIONS,
+    WIDTH,
+    FeatureStore,
+    ModelBackbone,
+)
+from fashionnet.compatibility.look_model import Features, LookModel, Views
 from fashionnet.compatibility.look_pairs import Picture
-from fashionnet.compatibility.look_products import LookProducts, ids_of_category, product_view
+from fashionnet.compatibility.look_products import (
+    LookProducts,
+    ids_of_category,
+    product_view,
+    shared_categories,
+)
 from fashionnet.errors import RequestError
 from fashionnet.network.compiled import CompiledNetwork
 from fashionnet.network.folder import Model
@@ -72,8 +82,8 @@ def test_products_are_ranked_by_distance_among_all_of_the_category(shop, finder)
     assert {row["articleType"] for row in kinds} == {"Shoes"}
     # Each distance is that of the formulas, photo by photo.
     products = finder.products(repository)
-    features = next(finder.backbone.run(iter([scene_of(shop)])))
-    queries, _ = finder.look.queries(features[None], "shoes")
+    pooled, regions = next(finder.backbone.run(iter([scene_of(shop)])))
+    queries, _ = finder.look.queries(Features(pooled[None], regions[None]), "shoes")
     for name, distance in zip(everything.ids, everything.distances, strict=True):
         product = products.embeddings[products.ids.index(name)]
         assert distance == pytest.approx(2 - float(queries[0] @ product), abs=1e-4)
@@ -166,6 +176,25 @@ class Doubting:
         return replace(vectors, relevance=np.zeros_like(vectors.relevance))
 
 
+def test_a_category_is_asked_for_as_the_wider_one_that_the_model_knows(shop, tiny_model):
+    repository = Repository.open(shop / "repository")
+    assert shared_categories(repository, ids_of_category(repository, "jeans", None)[1]) == [
+        "Jeans",
+        "Apparel",
+    ]
+    fingerprint = Model.load(tiny_model).fingerprint
+    wider = LookFinder(random_look(fingerprint, categories=("Apparel", "Other")), tiny_model)
+    jeans = wider.complete(scene_of(shop), repository, "jeans")
+    apparel = wider.complete(scene_of(shop), repository, "apparel")
+    assert not jeans.notes
+    np.testing.assert_array_equal(jeans.attention, apparel.attention)
+    other = LookFinder(random_look(fingerprint, categories=("Hats",)), tiny_model)
+    assert (
+        "not trained on jeans, only on Hats"
+        in other.complete(scene_of(shop), repository, "jeans").notes[0]
+    )
+
+
 def test_items_that_show_no_garment_are_products_too(shop, finder, tiny_model, tmp_path):
     network = Doubting(CompiledNetwork.open(tiny_model, "f32"))
     (tmp_path / "photos").mkdir()
@@ -206,17 +235,18 @@ def test_ranking_is_that_of_a_full_sort():
 
 
 def test_features_are_computed_once_a_picture(tmp_path, shop, tiny_model):
-    backbone = Backbone.open(tiny_model)
+    backbone = ModelBackbone.open(tiny_model)
     store = FeatureStore(tmp_path, backbone)
     pictures = [Picture(shop / "photos" / f"{n:02d}.jpg") for n in range(3)]
     pictures.append(Picture(shop / "photos" / "gone.jpg"))
     first, faults = store.features(pictures)
-    assert first.shape == (4, 1 + REGIONS**2, WIDTH) and list(faults) == [3]
-    np.testing.assert_allclose(np.linalg.norm(first[:3, 0].astype(float), axis=1), 1, atol=1e-2)
-    store._backbone = None  # Nothing is left to compute.
-    empty = type("Idle", (), {"run": lambda self, images: iter([None for _ in images])})()
-    store._backbone = empty
-    np.testing.assert_array_equal(store.features(pictures)[0], first)
+    assert first.regions.shape == (4, REGIONS**2, WIDTH) and list(faults) == [3]
+    np.testing.assert_allclose(np.linalg.norm(first.pooled[:3].astype(float), axis=1), 1, atol=1e-2)
+    # Nothing is left to compute.
+    backbone.run = lambda images: iter([None for _ in images])
+    again, _ = store.features(pictures)
+    np.testing.assert_array_equal(again.pooled, first.pooled)
+    np.testing.assert_array_equal(again.regions, first.regions)
 
 
 def test_pooled_features_are_the_embedding_that_a_repository_holds(shop, tiny_model):
@@ -224,10 +254,10 @@ def test_pooled_features_are_the_embedding_that_a_repository_holds(shop, tiny_mo
     ids = repository.present([])["id"].to_pylist()
     items = repository.named(ids[:2])
     images = [np.asarray(pillow.open(photo).convert("RGB")) for photo in items.photos]
-    for features, kept in zip(
-        Backbone.open(tiny_model).run(iter(images)), items.vectors.embeddings, strict=True
+    for (pooled, _), kept in zip(
+        ModelBackbone.open(tiny_model).run(iter(images)), items.vectors.embeddings, strict=True
     ):
-        assert float(features[0] @ kept) > 0.98
+        assert float(pooled @ kept) > 0.98
 
 
 def run(*words):
@@ -328,8 +358,35 @@ def test_a_look_is_trained_from_a_table_and_used_without_keras(
     assert not any(name in done.stderr for name in ("| keras", "| tensorflow"))
 
 
+def test_what_is_said_where_no_look_model_is_works_as_it_stands(
+    shop, tmp_path, capsys, monkeypatch
+):
+    """A table of pairs and a folder of photos are enough: an experiment can be written later."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    request = ("complete-look", shop / "scene.png", "--category", "jeans")
+    assert run(*request, "--repository", shop / "repository") == 2
+    said = capsys.readouterr().err
+    for command in ("train-look pairs.csv", "train-look CATALOGUE", "--look runs/pairs"):
+        assert command in said
+    # Three photos, so that the network has little to see.
+    for number in range(3):
+        shutil.copy(shop / "photos" / f"{number:02d}.jpg", tmp_path)
+    rows = [f"0{n % 2}.jpg,02.jpg,shoes,{n}" for n in range(12)]
+    rows += [f"0{n % 2}.jpg,01.jpg,shoes,{n}" for n in range(12, 24)]
+    (tmp_path / "pairs.csv").write_text("\n".join(["scene,product,category,group", *rows]))
+    write_people(tmp_path / "people", 20, hairs=MORE_HAIRS)
+    assert run("train-look", "pairs.csv") == run("train-look", "people") == 0
+    printed = capsys.readouterr().out
+    for name, views in (("pairs", Views()), ("people", Views("top", "cloth"))):
+        assert LookModel.load(tmp_path / "runs" / name).views == views
+        assert f"{name}: now: python -m fashionnet complete-look SCENE.jpg" in printed
+    assert run("train-look", "runs") == 2
+    assert "none of" in capsys.readouterr().err
+
+
 def test_the_function_opens_the_look_by_itself(shop, tiny_model, monkeypatch):
-    monkeypatch.setattr(LookFinder, "backbone", Backbone.open(tiny_model))
+    monkeypatch.setattr(LookFinder, "backbone", ModelBackbone.open(tiny_model))
     repository = Repository.open(shop / "repository")
     completed = complete_look(scene_of(shop), repository, "jeans", 2, shop / "look")
     assert len(completed.ids) == 2 and completed.notes

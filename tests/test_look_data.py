@@ -1,6 +1,8 @@
 """Readers of scenes and products: the published layout, broken rows, bounding boxes, tables."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,15 +11,18 @@ from hypothesis import strategies as st
 from PIL import Image as pillow
 from worn_people import write_people
 
+from fashionnet.cli.main import main
 from fashionnet.compatibility.look_crop import SMALLEST_SHARE, checked_box, largest_rest
 from fashionnet.compatibility.look_data import (
     read_pair_table,
     read_shop_the_look,
     worn_look_pairs,
 )
+from fashionnet.compatibility.look_experiment import LookExperiment
 from fashionnet.compatibility.look_run import cut_catalogue
 from fashionnet.compatibility.worn_pairs import write_worn_pairs
 from fashionnet.errors import RequestError
+from fashionnet.experiments import experiment_files, read_experiment
 
 SHOES, BAGS = "Apparel & Accessories|Shoes", "Apparel & Accessories|Handbags, Wallets & Cases"
 
@@ -61,6 +66,43 @@ def test_shop_the_look_is_read_as_published(tmp_path):
     # Below the box there is nothing, above it most.
     assert scene.shape == (69, 40, 3)
     assert pairs.products[0].read()[1].shape == (80, 40, 3)
+
+
+EXAMPLES = Path(__file__).parents[1] / "examples" / "looks"
+
+
+def test_the_experiments_that_ship_can_be_read():
+    found = {
+        file.stem: read_experiment(file, LookExperiment) for file in experiment_files(EXAMPLES)
+    }
+    assert set(found) == {"shop_the_look", "shop_the_look_resnet50", "shop_the_look_seed", "worn"}
+    assert found["shop_the_look"].backbone is None
+    seed = found["shop_the_look_seed"]
+    assert (seed.backbone.model, seed.backbone.regions) == ("ResNet50", "conv4_block6_out")
+    assert (seed.attention.name, seed.attention.sign) == ("picture", 1)
+
+
+@pytest.mark.parametrize("name", ["shop_the_look", "shop_the_look_resnet50", "shop_the_look_seed"])
+def test_each_experiment_on_shop_the_look_runs_on_files_as_published(
+    tmp_path, tiny_model, capsys, monkeypatch, name
+):
+    """The experiments as they ship, beside the data set: of the photos only their size is other."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    shutil.copytree(EXAMPLES, tmp_path / "examples" / "looks")
+    write_shop(tmp_path / "STL-Dataset")
+    # Neither trained weights nor whole photos are needed to see that the files fit together.
+    small = {"shop_the_look": f'model = "{tiny_model}"'}.get(
+        name, 'backbone = { weights = "random", image_size = 64 }'
+    )
+    mine = tmp_path / "examples" / "looks" / "mine.toml"
+    mine.write_text(f'extends = "{name}.toml"\n{small}\ntraining = {{ epochs = 2 }}\n')
+    assert main(["train-look", str(mine), "--output", str(tmp_path / "runs")]) == 0
+    results = json.loads((tmp_path / "runs" / "mine" / "results.json").read_text())
+    assert results["pairs"] == {"train": 32, "validation": 4, "test": 4}
+    assert results["left_out"] == {}
+    # The paper's measure, and the two others.
+    assert set(results["test"]["look model"]) == {"auc", "fill in the blank", "binary choice"}
+    assert "test part, look model: auc" in capsys.readouterr().out
 
 
 def test_broken_rows_of_shop_the_look_are_counted_by_reason(tmp_path):
@@ -202,5 +244,15 @@ def test_catalogues_without_tops_or_without_kinds_are_one_line(tmp_path):
     write_catalogue(tmp_path / "shoes", ["Shoes"] * 2)
     with pytest.raises(RequestError, match="no item whose subCategory is Topwear"):
         cut_catalogue(tmp_path / "shoes", tmp_path / "worn", 0)
-    with pytest.raises(RequestError, match="expected Fashion Product Images as published"):
-        cut_catalogue(tmp_path / "shoes" / "images", tmp_path / "worn", 0)
+    with pytest.raises(RequestError, match="none: no such file"):
+        cut_catalogue(tmp_path / "none", tmp_path / "worn", 0)
+
+
+def test_worn_pairs_are_cut_from_any_folder_of_photos(tmp_path):
+    write_people(tmp_path / "shop" / "men, new", 4)
+    worn = cut_catalogue(tmp_path / "shop", tmp_path / "worn", 0)
+    assert set(worn.names) == {f"men, new/p{number}" for number in range(4)}
+    # Pictures of all of them lie in one folder.
+    assert sorted(path.name for path in (tmp_path / "worn").glob("*.top.jpg")) == [
+        f"{name}.top.jpg" for name in worn.ids
+    ]

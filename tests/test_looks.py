@@ -1,5 +1,7 @@
 """Complete the Look: its formulas beside plain ones, what is learned, its files."""
 
+from dataclasses import replace
+
 import keras
 import look_reference as reference
 import numpy as np
@@ -7,21 +9,20 @@ import pytest
 from keras import ops
 
 from fashionnet.compatibility.look_experiment import Attention, LookExperiment, TableData, Training
-from fashionnet.compatibility.look_model import DISTANCES, LookModel, Views
+from fashionnet.compatibility.look_features import PairFeatures
+from fashionnet.compatibility.look_model import DISTANCES, Features, LookModel, Views
 from fashionnet.compatibility.look_network import (
     LookNetwork,
     LookShape,
-    attention_weights,
     hinge_triplet,
-    local_distance,
 )
 from fashionnet.compatibility.look_pairs import LookPairs, Picture
 from fashionnet.compatibility.look_scores import draw_wrong, plain_auc, scores_of
-from fashionnet.compatibility.look_training import PairFeatures, score_matrix, train_look
+from fashionnet.compatibility.look_training import score_matrix, train_look
 from fashionnet.errors import RequestError
 
-WIDTH, REGIONS = 6, 4
-SHAPE = LookShape(WIDTH, REGIONS, 3, size=5, hidden=(7, 6, 4), dropout=0.3)
+WIDTH, REGION_WIDTH, REGIONS = 6, 3, 4
+SHAPE = LookShape(WIDTH, REGION_WIDTH, REGIONS, 3, size=5, hidden=(7, 6, 4), dropout=0.3)
 
 
 def trained_a_little(distance, sign, pictures=None):
@@ -30,7 +31,8 @@ def trained_a_little(distance, sign, pictures=None):
     network = LookNetwork(SHAPE, distance, sign, pictures)
     random = np.random.default_rng(0)
     data = [
-        random.normal(1, 2, (8, 1 + REGIONS, WIDTH)).astype(np.float32),
+        random.normal(1, 2, (8, WIDTH)).astype(np.float32),
+        random.normal(1, 2, (8, REGIONS, REGION_WIDTH)).astype(np.float32),
         random.integers(0, 3, 8).astype(np.int32),
         *(random.normal(1, 2, (8, WIDTH)).astype(np.float32) for _ in range(2)),
     ]
@@ -43,36 +45,39 @@ def trained_a_little(distance, sign, pictures=None):
 @pytest.mark.parametrize("distance", DISTANCES)
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_distances_are_those_of_the_plain_reference_with_keras_and_without(distance, sign):
-    network, (scenes, codes, right, wrong) = trained_a_little(distance, sign)
+    network, (scenes, regions, codes, right, wrong) = trained_a_little(distance, sign)
     weights = network.weights()
     model = LookModel("b", ("x", "y", "z"), distance, sign, Views(), weights)
-    by_keras = ops.convert_to_numpy(network.model([scenes, codes, right, wrong], training=False))
+    by_keras = ops.convert_to_numpy(
+        network.model([scenes, regions, codes, right, wrong], training=False)
+    )
     for row in range(3):
         category = model.categories[codes[row]]
-        queries, _ = model.queries(scenes[row : row + 1], category)
+        queries, _ = model.queries(Features(scenes, regions).take(np.array([row])), category)
         for place, product in enumerate((right[row], wrong[row])):
             guide = weights["categories"][codes[row]]
-            plain = reference.distance(weights, scenes[row], product, guide, distance, sign)
+            scene = scenes[row], regions[row]
+            plain = reference.distance(weights, scene, product, guide, distance, sign)
             one_product = 2 - float(queries[0] @ model.products(product[None])[0])
             assert by_keras[row, place] == pytest.approx(plain, abs=1e-4)
             assert one_product == pytest.approx(plain, abs=1e-4)
 
 
 def test_attention_is_a_softmax_that_adds_up_to_one_and_turns_with_the_sign():
-    network, (scenes, *_) = trained_a_little("hybrid", -1)
+    network, (_, regions, *_) = trained_a_little("hybrid", -1)
     weights = network.weights()
     for sign in (-1, 1):
         model = LookModel("b", ("x", "y", "z"), "hybrid", sign, Views(), weights)
-        found = model.attention(scenes[:, 1:], "y")
-        plain = reference.attention(weights, scenes[0, 1:], weights["categories"][1], sign)
+        found = model.attention(regions, "y")
+        plain = reference.attention(weights, regions[0], weights["categories"][1], sign)
         np.testing.assert_allclose(found[0], plain, atol=1e-5)
         np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
     near = LookModel("b", ("x", "y", "z"), "hybrid", -1, Views(), weights)
-    assert near.attention(scenes[:1, 1:], "y").argmax() == found[0].argmin()
+    assert near.attention(regions[:1], "y").argmax() == found[0].argmin()
 
 
 def test_a_category_picture_guides_the_attention_in_place_of_an_embedding():
-    pictures = np.random.default_rng(3).normal(0, 1, (3, WIDTH)).astype(np.float32)
+    pictures = np.random.default_rng(3).normal(0, 1, (3, REGION_WIDTH)).astype(np.float32)
     network, _ = trained_a_little("local", -1, pictures)
     weights = network.weights()
     for code in range(3):
@@ -80,46 +85,76 @@ def test_a_category_picture_guides_the_attention_in_place_of_an_embedding():
         np.testing.assert_allclose(weights["categories"][code], expected, atol=1e-5)
 
 
-def numeric(function, point):
-    gradient = np.zeros_like(point)
-    for place in np.ndindex(point.shape):
-        step = np.zeros_like(point)
-        step[place] = 1e-5
-        gradient[place] = (function(point + step) - function(point - step)) / 2e-5
-    return gradient
+def folded_scales(network):
+    """What each weight of the kept model is multiplied by where the network's own is changed."""
+    scales = {}
+    for name, part in network._networks.items():
+        gamma, _, _, variance = (np.asarray(w, np.float64) for w in part.normal.get_weights())
+        scales[f"{name}/hidden/kernel"] = gamma / np.sqrt(variance + part.normal.epsilon)
+        scales[f"{name}/hidden/bias"] = scales[f"{name}/hidden/kernel"]
+    return scales
 
 
-def test_gradients_of_attention_local_distance_and_loss_are_those_of_the_plain_reference():
-    torch_free = keras.backend.backend() == "tensorflow"
-    if not torch_free:
-        pytest.skip("gradients are taken by TensorFlow here")
-    import tensorflow as tf
+@pytest.mark.parametrize("distance", DISTANCES)
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_losses_and_gradients_are_those_of_a_plain_reference(distance, sign):
+    """One step of plain gradient descent moves each weight by the gradient, on any backend."""
+    trained, data = trained_a_little(distance, sign)
+    # Batch normalisation as in prediction, and nothing dropped: else a batch has its own formula.
+    shape = replace(SHAPE, dropout=0.0)
+    network = LookNetwork(shape, distance, sign)
+    network.model.set_weights(trained.model.get_weights())
+    for name, part in network._networks.items():
+        for layer in ("hidden", "normal", "output"):
+            weights = getattr(trained._networks[name], layer).get_weights()
+            getattr(network._networks[name], layer).set_weights(weights)
+        part.normal.trainable = False
+    margin = 1.0
+    network.model.compile(
+        optimizer=keras.optimizers.SGD(1.0),
+        loss=lambda _, found: ops.mean(hinge_triplet(found[:, 0], found[:, 1], margin)),
+    )
+    scenes, regions, codes, right, wrong = data
 
-    random = np.random.default_rng(2)
-    regions, points = random.normal(0, 1, (2, 1, 3, 2))
-    guide, right, wrong = random.normal(0, 1, (3, 1, 2))
+    def plain_loss(weights):
+        losses = []
+        for row, code in enumerate(codes):
+            distances = [
+                reference.distance(
+                    weights,
+                    (scenes[row], regions[row]),
+                    product[row],
+                    weights["categories"][code],
+                    distance,
+                    sign,
+                )
+                for product in (right, wrong)
+            ]
+            losses.append(reference.hinge(*distances, margin))
+        return np.mean(losses)
 
-    def loss(points):
-        weights = attention_weights(points, guide, -1)
-        distances = [local_distance(regions, weights, goal) for goal in (right, wrong)]
-        return hinge_triplet(*distances, 3.0)[0]
+    def weights_now():
+        return {name: np.asarray(w, np.float64) for name, w in network.weights().items()}
 
-    def plain(points):
-        powers = [np.exp(-reference.squared(point, guide[0])) for point in points[0]]
-        distances = [
-            sum(
-                power / sum(powers) * reference.squared(region, goal[0])
-                for power, region in zip(powers, regions[0], strict=True)
-            )
-            for goal in (right, wrong)
-        ]
-        return reference.hinge(*distances, 3.0)
-
-    variable = tf.Variable(points)
-    with tf.GradientTape() as tape:
-        value = loss(variable)
-    assert float(value) == pytest.approx(plain(points))
-    np.testing.assert_allclose(tape.gradient(value, variable), numeric(plain, points), atol=1e-6)
+    before, scales = weights_now(), folded_scales(network)
+    value = float(network.model.train_on_batch(data, np.zeros((8, 2), np.float32)))
+    after = weights_now()
+    assert value == pytest.approx(plain_loss(before), abs=1e-4)
+    assert value > 0
+    random, moved = np.random.default_rng(0), 0
+    for name in before:
+        for _ in range(3):
+            place = tuple(random.integers(size) for size in before[name].shape)
+            scale = scales[name][place[-1]] if name in scales else 1.0
+            up, down = ({key: array.copy() for key, array in before.items()} for _ in range(2))
+            up[name][place] += 1e-5
+            down[name][place] -= 1e-5
+            slope = (plain_loss(up) - plain_loss(down)) / 2e-5
+            # The network's own weight moves by slope · scale, which is scaled once more.
+            step = before[name][place] - after[name][place]
+            assert step == pytest.approx(slope * scale**2, abs=2e-3)
+            moved += abs(step) > 1e-3
+    assert moved > 5
 
 
 def test_a_met_triplet_costs_nothing():
@@ -138,9 +173,9 @@ def planted(count, styles=4, truth=0.9, seed=0):
     wanted = random.integers(0, styles, count)
     fitting = random.random(count) < truth
     shown = np.where(fitting, (wanted + 1) % styles, random.integers(0, styles, count))
-    scenes = random.normal(0, 1, (count, 1 + REGIONS, WIDTH))
-    where = random.integers(1, 1 + REGIONS, count)
-    scenes[np.arange(count), where] += codes[0][wanted]
+    scenes = random.normal(0, 1, (count, WIDTH))
+    regions = random.normal(0, 1, (count, REGIONS, WIDTH))
+    regions[np.arange(count), random.integers(0, REGIONS, count)] += codes[0][wanted]
     products = random.normal(0, 0.5, (count, WIDTH)) + codes[1][shown]
     fits, by_chance = truth + (1 - truth) / styles, 1 / styles
     best = fits * (1 - by_chance) + 0.5 * (fits * by_chance + (1 - fits) * (1 - by_chance))
@@ -150,7 +185,8 @@ def planted(count, styles=4, truth=0.9, seed=0):
         [], [], names.astype(str), np.full(count, "shoes"), names.astype(np.int64), parts
     )
     halves = products.astype(np.float16)
-    return pairs, PairFeatures(scenes.astype(np.float16), halves, halves), best
+    seen = Features(scenes.astype(np.float16), regions.astype(np.float16))
+    return pairs, PairFeatures(seen, halves, halves), best
 
 
 def experiment(**changes):
@@ -215,7 +251,8 @@ def test_wrong_products_are_of_the_same_category_another_name_and_another_group(
 
 
 def test_a_model_comes_back_from_disk_and_a_damaged_one_is_one_line(tmp_path):
-    network, (scenes, *_) = trained_a_little("hybrid", -1)
+    network, (scenes, regions, *_) = trained_a_little("hybrid", -1)
+    scenes = Features(scenes, regions)
     model = LookModel("b", ("A|Shoes", "y", "z"), "hybrid", -1, Views(), network.weights())
     model = model.rounded()
     model.save(tmp_path)

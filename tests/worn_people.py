@@ -6,6 +6,7 @@ from PIL import Image as pillow
 
 SKIN, HAIR = (224, 172, 140), (40, 30, 26)
 HAIRS = (HAIR, (240, 220, 90), (20, 120, 20), (120, 20, 160), (20, 140, 200))
+MORE_HAIRS = (*HAIRS, (230, 230, 230), (200, 20, 60), (20, 220, 220), (90, 90, 90), (140, 220, 20))
 
 
 def draw_person(top=(200, 30, 40), bottom=(40, 60, 120), waist=150, skin=SKIN, hair=HAIR):
@@ -23,19 +24,19 @@ def draw_person(top=(200, 30, 40), bottom=(40, 60, 120), waist=150, skin=SKIN, h
     return image
 
 
-def write_people(folder, count, seed=0):
-    """Write photos of five people in turn, each with other hair; returns their paths by id."""
+def write_people(folder, count, seed=0, hairs=HAIRS):
+    """Write photos of some people in turn, each with other hair; returns their paths by id."""
     random = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     photos = {}
     for number in range(count):
-        kind = number % 5
+        kind = number % len(hairs)
         photos[f"p{number}"] = folder / f"p{number}.jpg"
         image = draw_person(
             tuple(int(value) for value in (200, *random.integers(0, 60, 2))),
             (30, 50, int(random.integers(90, 160))),
-            150 + kind,
-            hair=HAIRS[kind],
+            150 + kind % 5,
+            hair=hairs[kind],
         )
         pillow.fromarray(image).save(photos[f"p{number}"], quality=95)
     return photos

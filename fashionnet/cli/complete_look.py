@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         type=Path,
         metavar="DIR",
-        help="the model that the look model's features come from (default: the one that ships)",
+        help="the model that the look model's features come from (default: the one that ships); "
+        "not for a network of keras.applications, which the look model names itself",
     )
     parser.add_argument(
         "--output",

@@ -4,10 +4,10 @@ import argparse
 from pathlib import Path
 
 
-def add_experiment_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `fashionnet.experiments.run_experiments` is given."""
+def add_experiment_arguments(parser: argparse.ArgumentParser, also: str = "") -> None:
+    """Add what `fashionnet.experiments.run_experiments` is given, and say what else may be."""
     parser.add_argument(
-        "experiment", type=Path, help="a TOML file, or a folder of them to run in sequence"
+        "experiment", type=Path, help=f"a TOML file, or a folder of them to run in sequence{also}"
     )
     parser.add_argument(
         "--output",

@@ -15,9 +15,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionnet.compatibility.look_features import REGIONS, Backbone
-from fashionnet.compatibility.look_model import LookModel
-from fashionnet.compatibility.look_products import LookProducts, ids_of_category, look_products
+from fashionnet.compatibility.look_features import REGIONS, Backbone, open_backbone
+from fashionnet.compatibility.look_model import Features, LookModel
+from fashionnet.compatibility.look_products import (
+    LookProducts,
+    ids_of_category,
+    look_products,
+    shared_categories,
+)
 from fashionnet.compatibility.worn import NotWornError, find_worn
 from fashionnet.compatibility.worn_cuts import cut_shape
 from fashionnet.errors import RequestError
@@ -25,7 +30,11 @@ from fashionnet.photos import Image
 from fashionnet.repository.store import Repository
 
 DEFAULT_LOOK = Path(__file__).parents[1] / "models" / "look"
-TRAIN_ONE = "train one with `python -m fashionnet train-look` and name its folder with --look"
+TRAIN_ONE = (
+    "train one with `python -m fashionnet train-look pairs.csv`, a table with the columns scene, "
+    "product (photos) and category, or with `python -m fashionnet train-look CATALOGUE`, from a "
+    "shop's photos of dressed people, and name what it wrote: --look runs/pairs"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +79,10 @@ class LookFinder:
     """
 
     def __init__(self, look: LookModel, network: Path | None = None) -> None:
-        """`network` is the model folder that the features come from; by default the shipped one."""
+        """`network` is the model folder that the features come from; by default the shipped one.
+
+        It does not matter for a look model on a network of keras.applications.
+        """
         self.look = look
         self._network = network
 
@@ -84,7 +96,12 @@ class LookFinder:
     @cached_property
     def backbone(self) -> Backbone:
         """The network, compiled; RequestError where it is not the one trained on."""
-        backbone = Backbone.open(self._network)
+        backbone = open_backbone(self.look.network, self._network)
+        if backbone.fingerprint != self.look.backbone and self.look.network:
+            raise RequestError(
+                f"the look model was trained with other weights of {self.look.network.model} than "
+                f"this machine has ({self.look.backbone}, {backbone.fingerprint}): train it again"
+            )
         if backbone.fingerprint != self.look.backbone:
             raise RequestError(
                 f"the look model was trained on features of model {self.look.backbone}, this is "
@@ -139,9 +156,13 @@ class LookFinder:
             chosen_from = set(among)
             rows = np.array([row for row in rows if products.ids[row] in chosen_from], np.intp)
         seen, notes = scene_view(scene, self.look.views.scene)
-        features = next(self.backbone.run(iter([seen])))
-        queries, attention = self.look.queries(features[None], category)
-        if self.look.category_named(category) is None:
+        pooled, regions = next(self.backbone.run(iter([seen])))
+        asked = [category, *shared_categories(repository, names)]
+        guide = next((name for name in asked if self.look.category_named(name)), None)
+        queries, attention = self.look.queries(
+            Features(pooled[None], regions[None]), guide or category
+        )
+        if guide is None:
             known = ", ".join(self.look.categories)
             notes.append(
                 f"the look model was not trained on {category}, only on {known}: take what "

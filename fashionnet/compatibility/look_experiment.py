@@ -9,7 +9,7 @@ from fashionnet.experiments import Settings
 
 
 class WornData(Settings):
-    """Pairs cut from the photos of dressed people in a catalogue as Fashion Product Images is."""
+    """Pairs cut from the photos of dressed people in a catalogue."""
 
     name: Literal["worn"]
     catalogue: Path
@@ -57,6 +57,17 @@ class Training(Settings):
     rate: Annotated[float, Field(gt=0, le=1)] = 0.001
 
 
+class KerasNetwork(Settings):
+    """A network of keras.applications that gives the features."""
+
+    model: str
+    """Its name there, such as "ResNet50"."""
+    regions: str
+    """The layer whose output gives the regions', such as "conv4_block6_out"."""
+    weights: Literal["imagenet", "random"] = "imagenet"
+    image_size: Annotated[int, Field(ge=32, le=512)] = 224
+
+
 class LookExperiment(Settings):
     """One training of a look model."""
 
@@ -64,6 +75,8 @@ class LookExperiment(Settings):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     model: Path | None = None
     """The model folder whose convolutions give the features; the one that ships without it."""
+    backbone: KerasNetwork | None = None
+    """A network of keras.applications that gives them in its place."""
     distance: Literal["global", "local", "hybrid"] = "hybrid"
     size: Annotated[int, Field(ge=2, le=1024)] = 128
     hidden: tuple[int, int, int] = (512, 256, 128)

@@ -18,15 +18,17 @@ alone: 2 f_s, 2 Σ_i a_i f_i, or f_s + Σ_i a_i f_i. To rank products is one mat
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
+from fashionnet.compatibility.look_experiment import KerasNetwork
 from fashionnet.errors import RequestError
 from fashionnet.files import write_whole
 from fashionnet.photos import fingerprint
@@ -37,10 +39,31 @@ DISTANCES = ("global", "local", "hybrid")
 SCENES, PRODUCTS = ("whole", "top"), ("whole", "cloth")
 NETWORKS = ("global", "local", "attention")
 """g, g_l and g_a."""
+NETWORK = "network"
 
 _LARGEST_WEIGHTS = 512 * 2**20
 
 Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What a backbone sees of N pictures.
+
+    Attributes:
+        pooled: (N, W), each of unit length.
+        regions: (N, R, V), row by row from the upper left.
+    """
+
+    pooled: NDArray[np.floating]
+    regions: NDArray[np.floating]
+
+    def __len__(self) -> int:
+        return len(self.pooled)
+
+    def take(self, rows: NDArray[np.intp]) -> "Features":
+        """Return those of some pictures."""
+        return Features(self.pooled[rows], self.regions[rows])
 
 
 @dataclass(frozen=True)
@@ -61,14 +84,15 @@ class LookModel:
     """A look model's weights and how they are to be used.
 
     Attributes:
-        backbone: the fingerprint of the model whose features it takes.
+        backbone: the fingerprint of the network whose features it takes.
         categories: those it was trained on.
         distance: `global`, `local` or `hybrid`.
         sign: what the squared distance is multiplied by before the softmax: -1 or 1.
         views: what it sees of photos.
         weights: float32 arrays: `global/hidden/kernel` (W, H), `global/hidden/bias`,
             `global/output/kernel` (H, D), `global/output/bias`, the same of `local` and
-            `attention`, and `categories` (C, D).
+            `attention` with V in the place of W, and `categories` (C, D).
+        network: the network of keras.applications that it is, None for a model folder's.
     """
 
     backbone: str
@@ -77,6 +101,7 @@ class LookModel:
     sign: int
     views: Views
     weights: Mapping[str, Array]
+    network: KerasNetwork | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -87,25 +112,25 @@ class LookModel:
         """Return products' embeddings, float32 (P, D) of unit length, from (P, W)."""
         return self._embed("global", pooled)
 
-    def queries(self, features: NDArray[np.floating], category: str) -> tuple[Array, Array]:
-        """Return for scenes what products are multiplied by, and where the scenes were looked at.
+    def queries(self, scenes: Features, category: str) -> tuple[Array, Array]:
+        """Return for S scenes what products are multiplied by, and where the scenes were looked at.
 
-        `features` is (S, 1 + R, W), pooled first; queries are float32 (S, D), attention (S, R),
-        each row of it adding up to 1. The distance of a product p is 2 - q·f_p, from 0 to 4.
+        Queries are float32 (S, D), attention (S, R), each row of it adding up to 1. The distance
+        of a product p is 2 - q·f_p, from 0 to 4.
         """
-        whole = self._embed("global", features[:, 0])
+        whole = self._embed("global", scenes.pooled)
         if self.distance == "global":
             # All of the scene counts alike.
-            even = np.full((len(features), features.shape[1] - 1), 1 / (features.shape[1] - 1))
+            even = np.full(scenes.regions.shape[:2], 1 / scenes.regions.shape[1])
             return 2 * whole, even.astype(np.float32)
-        attention = self.attention(features[:, 1:], category)
-        regions = self._embed("local", features[:, 1:])
+        attention = self.attention(scenes.regions, category)
+        regions = self._embed("local", scenes.regions)
         local = np.einsum("sr,srd->sd", attention, regions)
         queries = 2 * local if self.distance == "local" else whole + local
         return queries.astype(np.float32), attention
 
     def attention(self, regions: NDArray[np.floating], category: str) -> Array:
-        """Return the attention to regions, float32 (S, R), of (S, R, W)."""
+        """Return the attention to regions, float32 (S, R), of (S, R, V)."""
         points = self._embed("attention", regions)
         squares = ((points - self.category_point(category)) ** 2).sum(axis=-1)
         logits = self.sign * squares
@@ -160,6 +185,7 @@ class LookModel:
                 int(document["sign"]),
                 Views(str(document["scene"]), str(document["product"])),
                 {name: array.astype(np.float32) for name, array in stored.items()},
+                _network_of(document),
             )
             model._check()
         except FileNotFoundError as error:
@@ -181,9 +207,7 @@ class LookModel:
         weights = {
             name: a.astype(np.float16).astype(np.float32) for name, a in self.weights.items()
         }
-        return LookModel(
-            self.backbone, self.categories, self.distance, self.sign, self.views, weights
-        )
+        return replace(self, weights=weights)
 
     def _check(self) -> None:
         choices = (
@@ -195,12 +219,14 @@ class LookModel:
         for value, known in choices:
             if value not in known:
                 raise ValueError(f"{value!r} is none of {known}")
-        width = self.weights["global/hidden/kernel"].shape[0]
+        widths = {name: len(self.weights[f"{name}/hidden/kernel"]) for name in NETWORKS}
+        if widths["local"] != widths["attention"]:
+            raise ValueError("regions are of two widths")
         size = self.weights["global/output/kernel"].shape[1]
         for network in NETWORKS:
             units = self.weights[f"{network}/hidden/kernel"].shape[1]
             expected = {
-                "hidden/kernel": (width, units),
+                "hidden/kernel": (widths[network], units),
                 "hidden/bias": (units,),
                 "output/kernel": (units, size),
                 "output/bias": (size,),
@@ -218,7 +244,7 @@ class LookModel:
         return bytes(save(halves))
 
     def _document(self) -> str:
-        document = {
+        document: dict[str, Any] = {
             "format": FORMAT,
             "backbone": self.backbone,
             "categories": list(self.categories),
@@ -227,4 +253,11 @@ class LookModel:
             "scene": self.views.scene,
             "product": self.views.product,
         }
+        if self.network:
+            document[NETWORK] = self.network.model_dump()
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _network_of(document: Mapping[str, Any]) -> KerasNetwork | None:
+    named = document.get(NETWORK)
+    return None if named is None else KerasNetwork.model_validate(named)

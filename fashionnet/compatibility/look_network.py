@@ -21,8 +21,9 @@ class LookShape:
     """Sizes of a network.
 
     Attributes:
-        width: of features.
-        regions: how many a scene has.
+        width: of pooled features, W.
+        region_width: of those of regions, V.
+        regions: how many a scene has, R.
         categories: how many there are.
         size: of embeddings.
         hidden: units of the hidden layer of each of NETWORKS.
@@ -30,6 +31,7 @@ class LookShape:
     """
 
     width: int
+    region_width: int
     regions: int
     categories: int
     size: int = 128
@@ -65,8 +67,8 @@ class LookNetwork:
     """The three small networks and the categories' embeddings, and what trains them.
 
     Attributes:
-        model: from scene (B, 1 + R, W), category (B,), right and wrong product (B, W) each, to
-            the distances of both products, (B, 2).
+        model: from scene (B, W) and its regions (B, R, V), category (B,), right and wrong product
+            (B, W) each, to the distances of both products, (B, 2).
     """
 
     def __init__(
@@ -76,11 +78,12 @@ class LookNetwork:
         sign: int,
         category_pictures: NDArray[np.float32] | None = None,
     ) -> None:
-        """Build it; with the categories' average pictures, (C, W), these guide the attention."""
+        """Build it; with the categories' average pictures, (C, V), these guide the attention."""
         self._shape = shape
+        widths = (shape.width, shape.region_width, shape.region_width)
         self._networks = {
-            name: _Network(name, shape, units)
-            for name, units in zip(NETWORKS, shape.hidden, strict=True)
+            name: _Network(name, shape, width, units)
+            for name, width, units in zip(NETWORKS, widths, shape.hidden, strict=True)
         }
         self._pictures = category_pictures
         self._embedding: keras.layers.Embedding | None = None
@@ -92,21 +95,22 @@ class LookNetwork:
 
     def _model(self, distance: str, sign: int) -> keras.Model:
         shape = self._shape
-        scene = keras.Input((1 + shape.regions, shape.width), name="scene")
+        scene = keras.Input((shape.width,), name="scene")
+        seen = keras.Input((shape.regions, shape.region_width), name="regions")
         category = keras.Input((), dtype="int32", name="category")
         products = [keras.Input((shape.width,), name=name) for name in ("right", "wrong")]
         g, local, attention = (self._networks[name] for name in NETWORKS)
         embedded = [g(product) for product in products]
         distances = []
         if distance in ("global", "hybrid"):
-            whole = g(scene[:, 0])
+            whole = g(scene)
             distances.append([global_distance(whole, product) for product in embedded])
         if distance in ("local", "hybrid"):
-            weights = attention_weights(attention(scene[:, 1:]), self._guide(category), sign)
-            regions = local(scene[:, 1:])
+            weights = attention_weights(attention(seen), self._guide(category), sign)
+            regions = local(seen)
             distances.append([local_distance(regions, weights, product) for product in embedded])
         pairs = [sum(parts) / len(parts) for parts in zip(*distances, strict=True)]
-        return keras.Model([scene, category, *products], ops.stack(pairs, axis=1))
+        return keras.Model([scene, seen, category, *products], ops.stack(pairs, axis=1))
 
     def _guide(self, category: Tensor) -> Tensor:
         if self._embedding is not None:
@@ -138,7 +142,7 @@ class LookNetwork:
 class _Network:
     """Two dense layers with batch normalisation, ReLU and dropout between, and unit length."""
 
-    def __init__(self, name: str, shape: LookShape, units: int) -> None:
+    def __init__(self, name: str, shape: LookShape, width: int, units: int) -> None:
         self.hidden = keras.layers.Dense(units, name=f"{name}_hidden")
         self.normal = keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_normal")
         # A row whose hidden units are all off must have a direction too: at 0 there is no gradient.
@@ -150,10 +154,10 @@ class _Network:
         self._dropout = keras.layers.Dropout(shape.dropout, name=f"{name}_dropout")
         self._unit = keras.layers.UnitNormalization(axis=-1, name=f"{name}_unit")
         # A network that the distance does not use has weights all the same.
-        self(keras.KerasTensor((None, shape.width)))
+        self(keras.KerasTensor((None, width)))
 
     def __call__(self, points: Tensor) -> Tensor:
-        """Embed points, (B, W) or (B, R, W), to (B, D) or (B, R, D)."""
+        """Embed points, (B, W) or (B, R, V), to (B, D) or (B, R, D)."""
         # Batch normalisation takes rows of one rank.
         rows = ops.reshape(points, (-1, points.shape[-1]))
         hidden = self._dropout(ops.relu(self.normal(self.hidden(rows))))

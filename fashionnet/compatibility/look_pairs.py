@@ -115,8 +115,8 @@ def require_pairs(pairs: LookPairs, where: Path) -> None:
             raise RequestError(f"{where}: no pair is left for the {part} part{_why(pairs)}")
         if not pairs.wrong(rows).any():
             raise RequestError(
-                f"{where}: no category of the {part} part has two products of different scenes"
-                f"{_why(pairs)}"
+                f"{where}: no category of the {part} part has two products of different scenes: "
+                f"more pairs of other scenes are needed{_why(pairs)}"
             )
 
 

@@ -72,9 +72,9 @@ def look_products(
 
     Embeddings are kept in the repository's folder, or where that cannot be written or is not on
     this machine in the user's cache, under the look model's fingerprint and each photo's.
-    `backbone` is called only where photos must be read, which a model that sees whole products
-    never needs: it takes the repository's own embeddings, and those must come from the model that
-    the look model was trained on, else RequestError. `advance` is called with how many more
+    `backbone` is called only where photos must be read. A model that sees whole products with the
+    features of a model folder takes the repository's own embeddings: those must come from that
+    folder, else RequestError. `advance` is called with how many more
     products are computed.
     """
     table = repository.present(["_sha256"])
@@ -134,6 +134,15 @@ def ids_of_category(
     )
 
 
+def shared_categories(repository: Repository, ids: Sequence[str]) -> list[str]:
+    """Return the categories that all of some items have, as all jeans of a shop are bottoms."""
+    columns = category_columns(repository.columns)
+    table = repository.present(columns)
+    table = table.filter(pc.is_in(table["id"], pa.array(ids, pa.string())))
+    values = [pc.unique(table[name]).to_pylist() for name in columns]
+    return [str(only[0]) for only in values if len(only) == 1 and only[0] is not None]
+
+
 def product_view(image: Image, view: str) -> Image:
     """Return what a look model sees of a product's photo: `whole`, or a window of its `cloth`.
 
@@ -160,7 +169,7 @@ def _computed(
     advance: Callable[[int], None],
 ) -> NDArray[np.float32]:
     """Return embeddings of items, (N, D); zero where a photo could not be read."""
-    if look.views.product == "whole":
+    if look.views.product == "whole" and look.network is None:
         if repository.model_fingerprint != look.backbone:
             raise RequestError(
                 f"{repository.path}: built with model {repository.model_fingerprint}, the look "
@@ -187,7 +196,7 @@ def _computed(
                 readable.append(row)
                 yield image
 
-    pooled = [features[0] for features in backbone().run(images())]
+    pooled = [seen[0] for seen in backbone().run(images())]
     size = look.weights["categories"].shape[1]
     embeddings = np.zeros((len(names), size), np.float32)
     if pooled:

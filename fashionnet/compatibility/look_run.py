@@ -1,6 +1,7 @@
 """Run an experiment of `train-look`: read the pairs, compute features, train, score, save."""
 
 import platform
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -19,7 +20,7 @@ from fashionnet.compatibility.look_experiment import (
     ShopTheLookData,
     TableData,
 )
-from fashionnet.compatibility.look_features import Backbone, FeatureStore
+from fashionnet.compatibility.look_features import FeatureStore, PairFeatures, open_backbone
 from fashionnet.compatibility.look_model import Views
 from fashionnet.compatibility.look_pairs import LookPairs, require_pairs
 from fashionnet.compatibility.look_scores import CHOICES, draw_wrong, scores_of
@@ -28,10 +29,12 @@ from fashionnet.errors import RequestError
 from fashionnet.evaluation import Interval
 from fashionnet.files import cache_folder, write_whole
 from fashionnet.network.quiet import quiet_import
+from fashionnet.photos import fingerprint
 from fashionnet.progress import Advance, progress
 
 HISTORY_FILE = "history.csv"
 _KIND, _NAME = "subCategory", "productDisplayName"
+_FILE_NAME = re.compile(r"[\w-]{1,100}", re.ASCII)
 
 Progress = Callable[[str, int], AbstractContextManager[Advance]]
 
@@ -42,8 +45,10 @@ def run_look(settings: LookExperiment, folder: Path) -> dict[str, Any]:
     The folder gets the model (`LookModel.save`) and history.csv. Results are the figures of the
     test part with their intervals, beside those of plain likeness, and what was left out.
     """
+    if settings.model and settings.backbone:
+        raise RequestError("an experiment takes features of `model` or of `backbone`, not of both")
+    backbone = open_backbone(settings.backbone, settings.model)
     pairs, views = read_look_pairs(settings)
-    backbone = Backbone.open(settings.model)
     store = FeatureStore(settings.cache or cache_folder(), backbone)
     pairs, features = look_features(pairs, store)
     # Keras is imported when all that needs no training is done.
@@ -56,7 +61,7 @@ def run_look(settings: LookExperiment, folder: Path) -> dict[str, Any]:
     write_whole(folder / HISTORY_FILE, history_table(history))
     rows = pairs.rows("test")
     wrong = draw_wrong(pairs.wrong(rows), CHOICES - 1, np.random.default_rng([settings.seed, 2]))
-    scenes = features.scenes[rows, 0].astype(np.float32)
+    scenes = features.scenes.pooled[rows].astype(np.float32)
     likeness = scenes @ features.products[rows].astype(np.float32).T
     figures = {
         "look model": scores_of(
@@ -97,38 +102,41 @@ def read_look_pairs(settings: LookExperiment) -> tuple[LookPairs, Views]:
 
 
 def cut_catalogue(catalogue: Path, folder: Path, seed: int) -> WornPairs:
-    """Cut the worn pairs of a catalogue as Fashion Product Images is published, once."""
+    """Cut the worn pairs of a catalogue's photos, once; RequestError where none shows one.
+
+    Where the catalogue says kinds as Fashion Product Images does, only tops are looked at, else
+    every photo is.
+    """
     from fashionnet.repository.catalogue import read_catalogue
 
     source = read_catalogue(catalogue)
+    if not isinstance(source.root, Path):
+        raise RequestError(f"{catalogue}: pairs are cut from photos on this machine only")
     kinds, names = (
-        source.metadata[column].to_pylist() if column in source.metadata.column_names else []
+        source.metadata[column].to_pylist() if column in source.metadata.column_names else None
         for column in (_KIND, _NAME)
     )
-    if not kinds or not names or not isinstance(source.root, Path):
-        raise RequestError(
-            f"{catalogue}: expected Fashion Product Images as published, with the columns {_KIND} "
-            f"and {_NAME}"
-        )
-    tops = [row for row, kind in enumerate(kinds) if kind == TOP]
-    if not tops:
+    rows = [row for row in range(len(source.ids)) if kinds is None or kinds[row] == TOP]
+    if not rows:
         raise RequestError(f"{catalogue}: no item whose {_KIND} is {TOP}")
-    photos = {source.ids[row]: source.root / source.photos[row] for row in tops}
-    called = {source.ids[row]: str(names[row]) for row in tops}
+    # Pictures are named like their items, whose names may be paths.
+    ids = [
+        name if _FILE_NAME.fullmatch(name) else fingerprint(name.encode())[:16]
+        for name in source.ids
+    ]
+    photos = {ids[row]: source.root / source.photos[row] for row in rows}
+    called = {ids[row]: source.ids[row] if names is None else str(names[row]) for row in rows}
     with progress("looking for worn pairs", len(photos)) as advance:
         return write_worn_pairs(photos, called, folder, seed, advance)
 
 
-def look_features(pairs: LookPairs, store: FeatureStore) -> "tuple[LookPairs, Any]":
+def look_features(pairs: LookPairs, store: FeatureStore) -> tuple[LookPairs, PairFeatures]:
     """Return the features of pairs, and the pairs without those whose photos cannot be read."""
-    from fashionnet.compatibility.look_training import PairFeatures
-
     with progress("features", 2 * len(pairs)) as advance:
         scenes, no_scenes = store.features(pairs.scenes, advance)
         products, no_products = store.features(pairs.products, advance)
-    features = PairFeatures(
-        scenes, products[:, 0], products[:, 1:].mean(axis=1, dtype=np.float32).astype(np.float16)
-    )
+    average = products.regions.mean(axis=1, dtype=np.float32).astype(np.float16)
+    features = PairFeatures(scenes, products.pooled.astype(np.float16), average)
     faults = no_scenes | no_products
     if not faults:
         return pairs, features

@@ -11,31 +11,13 @@ from keras import ops
 from numpy.typing import NDArray
 
 from fashionnet.compatibility.look_experiment import LookExperiment
+from fashionnet.compatibility.look_features import PairFeatures
 from fashionnet.compatibility.look_model import LookModel, Views
 from fashionnet.compatibility.look_network import LookNetwork, LookShape, hinge_triplet
 from fashionnet.compatibility.look_pairs import LookPairs
 from fashionnet.compatibility.look_scores import CHOICES, draw_wrong, plain_auc
 
 _RANKED_AT_ONCE = 256
-
-
-@dataclass(frozen=True, eq=False)
-class PairFeatures:
-    """What a backbone sees of N pairs.
-
-    Attributes:
-        scenes: float16 (N, 1 + R, W), pooled first.
-        products: float16 (N, W), pooled.
-        regions: float16 (N, W), the average of the products' regions.
-    """
-
-    scenes: NDArray[np.float16]
-    products: NDArray[np.float16]
-    regions: NDArray[np.float16]
-
-    def take(self, rows: NDArray[np.intp]) -> "PairFeatures":
-        """Return those of some pairs."""
-        return PairFeatures(self.scenes[rows], self.products[rows], self.regions[rows])
 
 
 @dataclass(frozen=True)
@@ -84,6 +66,7 @@ def train_look(
             settings.attention.sign,
             views,
             network.weights(),
+            settings.backbone,
         )
         auc = _validated(model, pairs, features, *held_out)
         history.append(Epoch(loss, auc))
@@ -106,7 +89,7 @@ def score_matrix(
         places = np.flatnonzero(pairs.categories[rows] == category)
         for start in range(0, len(places), _RANKED_AT_ONCE):
             some = places[start : start + _RANKED_AT_ONCE]
-            queries, _ = model.queries(features.scenes[rows[some]], category)
+            queries, _ = model.queries(features.scenes.take(rows[some]), category)
             scores[some] = queries @ products.T - 2
     return scores
 
@@ -129,8 +112,9 @@ def _network(
     count: int,
 ) -> LookNetwork:
     shape = LookShape(
-        width=features.scenes.shape[2],
-        regions=features.scenes.shape[1] - 1,
+        width=features.products.shape[1],
+        region_width=features.regions.shape[1],
+        regions=features.scenes.regions.shape[1],
         categories=count,
         size=settings.size,
         hidden=settings.hidden,
@@ -139,7 +123,7 @@ def _network(
     pictures = None
     if settings.attention.name == "picture":
         train = pairs.rows("train")
-        pictures = np.zeros((count, shape.width), np.float32)
+        pictures = np.zeros((count, shape.region_width), np.float32)
         for code in np.unique(codes[train]):
             own = train[codes[train] == code]
             pictures[code] = features.regions[own].astype(np.float32).mean(axis=0)
@@ -162,7 +146,8 @@ def _one_epoch(
         some = order[start : start + settings.training.batch]
         right, others = rows[some], rows[wrong[some]]
         given = [
-            features.scenes[right].astype(np.float32),
+            features.scenes.pooled[right].astype(np.float32),
+            features.scenes.regions[right].astype(np.float32),
             codes[right],
             features.products[right].astype(np.float32),
             features.products[others].astype(np.float32),

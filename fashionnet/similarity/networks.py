@@ -4,26 +4,16 @@ Each is split in two: what is frozen, whose output is computed once for each pic
 trained on it. Keras 3 and nothing of any one backend.
 """
 
-import difflib
-import hashlib
-import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import ModuleType
 
 import keras
 import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from fashionnet.errors import RequestError
-from fashionnet.network.trunk import (
-    BLOCKS,
-    convolutions,
-    find_imagenet_weights,
-    load_imagenet_weights,
-)
+from fashionnet.network.applications import application, preprocessed, weights_fingerprint
 from fashionnet.similarity.experiment import (
     Autoencoder,
     Backbone,
@@ -107,7 +97,7 @@ def _head(
 
 def _backbone(settings: Backbone, size: int, precision: str) -> EmbeddingNetwork:
     image = keras.Input((settings.image_size, settings.image_size, 3))
-    body = _application(settings)
+    body = application(settings.model, settings.weights, settings.image_size, "network.model")
     output = body.layers[-1].output
     cut = _cut(body, settings.unfrozen)
     frozen, fingerprint = None, ""
@@ -117,9 +107,10 @@ def _backbone(settings: Backbone, size: int, precision: str) -> EmbeddingNetwork
         prepared = keras.Model(
             body.inputs, below if settings.unfrozen else _pooled(output, settings)
         )
-        frozen = keras.Model(image, prepared(_preprocessed(settings, image)))
+        frozen = keras.Model(image, prepared(preprocessed(settings.model, image)))
         frozen.trainable = False
-        fingerprint = _fingerprint(frozen, settings, cut, precision)
+        about = (settings.model, settings.image_size, settings.pooling, cut, precision)
+        fingerprint = weights_fingerprint(frozen, about)
         node = keras.Input(frozen.output.shape[1:])
         features = node
         if settings.unfrozen:
@@ -127,65 +118,13 @@ def _backbone(settings: Backbone, size: int, precision: str) -> EmbeddingNetwork
             features = _pooled(_frozen_statistics(above)(node), settings)
     else:
         prepared_body = _frozen_statistics(keras.Model(body.inputs, output))
-        features = _pooled(prepared_body(_preprocessed(settings, image)), settings)
+        features = _pooled(prepared_body(preprocessed(settings.model, image)), settings)
     # Features of one network differ in scale from unit to unit by orders of magnitude.
     features = layers.LayerNormalization(dtype="float32", name="scale")(features)
     if settings.dropout:
         features = layers.Dropout(settings.dropout, dtype="float32")(features)
     trained = keras.Model(node, _head(features, settings.hidden, size, settings.dropout))
     return EmbeddingNetwork(settings.image_size, frozen, trained, fingerprint)
-
-
-def _application(settings: Backbone) -> keras.Model:
-    """Return a network of keras.applications up to its last feature map."""
-    build = _applications().get(settings.model)
-    if build is None:
-        near = difflib.get_close_matches(settings.model, _applications(), 1, 0.0)
-        raise RequestError(
-            f"network.model is {settings.model!r}: keras.applications has no such network: did "
-            f"you mean {near[0]}?"
-        )
-    shape = (settings.image_size, settings.image_size, 3)
-    given = "imagenet" if settings.weights == "imagenet" and settings.model != "VGG16" else None
-    # Before anything that is slow is built.
-    vgg16 = settings.weights == "imagenet" and settings.model == "VGG16"
-    weights = load_imagenet_weights(find_imagenet_weights(None)) if vgg16 else {}
-    try:
-        model = build(weights=given, include_top=False, input_shape=shape)
-    except ValueError as error:
-        raise RequestError(f"network.model {settings.model}: {_line(error)}") from error
-    except Exception as error:
-        raise RequestError(
-            f"network.model {settings.model}: its ImageNet weights are not on this machine and "
-            f"could not be downloaded ({_line(error)}): fetch them where there is internet, or "
-            'take weights = "random" or model = "VGG16"'
-        ) from error
-    if weights:
-        for name in (name for block in BLOCKS for name in convolutions(block)):
-            arrays = [weights[f"{name}/kernel"], weights[f"{name}/bias"]]
-            model.get_layer(name).set_weights(arrays)
-    return model
-
-
-def _applications() -> dict[str, Callable[..., keras.Model]]:
-    return {
-        name: value
-        for name, value in vars(keras.applications).items()
-        if callable(value) and "include_top" in inspect.signature(value).parameters
-    }
-
-
-def _preprocessed(settings: Backbone, image: keras.KerasTensor) -> keras.KerasTensor:
-    modules = [value for value in vars(keras.applications).values() if _is_home(value, settings)]
-    return modules[0].preprocess_input(ops.cast(image, "float32"))
-
-
-def _is_home(value: object, settings: Backbone) -> bool:
-    return (
-        isinstance(value, ModuleType)
-        and hasattr(value, settings.model)
-        and hasattr(value, "preprocess_input")
-    )
 
 
 def _cut(body: keras.Model, unfrozen: float) -> int:
@@ -218,19 +157,6 @@ def _pooled(node: keras.KerasTensor, settings: Backbone) -> keras.KerasTensor:
     average = settings.pooling == "average"
     pool = layers.GlobalAveragePooling2D if average else layers.GlobalMaxPooling2D
     return pool(dtype="float32")(node)
-
-
-def _fingerprint(model: keras.Model, settings: Backbone, cut: int, precision: str) -> str:
-    digest = hashlib.sha256(
-        repr((settings.model, settings.image_size, settings.pooling, cut, precision)).encode()
-    )
-    for array in model.get_weights():
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()[:16]
-
-
-def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 class VariationalAutoencoder(keras.Model):
