@@ -1,6 +1,7 @@
 """The reader of Polyvore Outfits, on small files in exactly the published layout."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -159,12 +160,16 @@ def test_what_cannot_be_used_is_counted_and_the_rest_is_read(published):
     assert any("first: 1203" in line for line in data.faults.lines())
 
 
-def test_polyvore_is_trained_on_and_measured_by_its_own_questions(published, capsys):
+def paint_images(published):
     for number, name in enumerate(everything(published)):
         shade = 40 + 20 * (number // 3 % 4)
         colour = [0, 0, 0]
         colour[number % 3] = shade
         paint(published / "images" / f"{name}.jpg", tuple(colour))
+
+
+def test_polyvore_is_trained_on_and_measured_by_its_own_questions(published, capsys):
+    paint_images(published)
     (published / "images" / "3403.jpg").write_bytes(b"no photo")
     Repository.build(published / "images", published / "repository", ColourNetwork())
     (published / "mine.toml").write_text(
@@ -178,6 +183,28 @@ def test_polyvore_is_trained_on_and_measured_by_its_own_questions(published, cap
     assert results["validation"]["blanks"] == 4
     assert results["test"]["outfits"] == 3
     assert "1 × item that is not there (first: 3403)" in results["left_out"]
+
+
+@pytest.mark.parametrize("name", ["disjoint", "nondisjoint", "disjoint_picture"])
+def test_each_experiment_that_ships_runs_beside_the_published_files(
+    published, tmp_path_factory, capsys, monkeypatch, name
+):
+    """The commands of docs/compatibility.md, but for the network that describes the photos."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    paint_images(published)
+    shutil.move(published, home / "polyvore_outfits")
+    shutil.copytree(EXAMPLES / "polyvore", home / "examples" / "outfits" / "polyvore")
+    Repository.build(Path("polyvore_outfits/images"), Path("polyvore.repository"), ColourNetwork())
+    assert run_command("train-outfits", [f"examples/outfits/polyvore/{name}.toml"]) == 0
+    results = json.loads((home / "runs" / name / "results.json").read_text())
+    for part in ("validation", "test"):
+        assert (results[part]["outfits"], results[part]["blanks"]) == (4, 4)
+        assert 0 <= results[part]["auc"]["value"] <= 1
+        assert 0 <= results[part]["fill_in_the_blank"]["value"] <= 1
+    assert results["left_out"] == []
+    assert f"{name}: test AUC" in capsys.readouterr().out
 
 
 def test_the_experiments_that_ship_can_be_read():

@@ -156,6 +156,11 @@ class LookFinder:
             chosen_from = set(among)
             rows = np.array([row for row in rows if products.ids[row] in chosen_from], np.intp)
         seen, notes = scene_view(scene, self.look.views.scene)
+        if len(rows) < len(names):
+            notes.append(
+                f"{len(names) - len(rows)} of {len(names)} are left out: their photos cannot be "
+                "read or show no cloth"
+            )
         pooled, regions = next(self.backbone.run(iter([seen])))
         asked = [category, *shared_categories(repository, names)]
         guide = next((name for name in asked if self.look.category_named(name)), None)

@@ -34,7 +34,8 @@ class LookProducts:
 
     Attributes:
         ids: their names, ordered.
-        embeddings: float32 (N, D), unit length; zero where the photo could not be read.
+        embeddings: float32 (N, D), unit length; zero where the photo could not be read or shows
+            nothing of what the model sees.
         seen: bool (N,), whether there is an embedding.
     """
 
@@ -146,13 +147,16 @@ def shared_categories(repository: Repository, ids: Sequence[str]) -> list[str]:
 def product_view(image: Image, view: str) -> Image:
     """Return what a look model sees of a product's photo: `whole`, or a window of its `cloth`.
 
-    A photo on which no cloth is found is seen whole.
+    Raises UnreadablePhotoError for a photo on which no cloth is found.
     """
     if view == "whole":
         return image
     frame, figure = find_figure(image)
-    cloth = cut_cloth(frame, figure)
-    return image if cloth is None else spread_cloth(cloth)
+    # A shirt above trousers has more windows that hold nothing else, but not the middle.
+    cloth = cut_cloth(frame, figure, central=True)
+    if cloth is None:
+        raise UnreadablePhotoError("no cloth is seen on it")
+    return spread_cloth(cloth)
 
 
 def category_columns(names: Sequence[str]) -> list[str]:

@@ -148,9 +148,13 @@ def find_worn(image: Image) -> Worn:
 
 
 def find_figure(image: Image) -> tuple[Image, Mask]:
-    """Return a photo at FRAME×FRAME and what of it is neither background nor skin: bool."""
+    """Return a photo at FRAME×FRAME and what of it is no background: bool (FRAME, FRAME).
+
+    Skin is part of the figure, since beige cloth is of its colours.
+    """
     frame = resize(image, FRAME, FRAME)
-    figure = ~_background(frame) & ~_skin(frame)
+    background = _background(frame)
+    figure = ~background & ~_like(background, _colours(frame)[1])
     return frame, cv2.erode(figure.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
 
 
@@ -181,14 +185,26 @@ def _figure(image: Image) -> _Figure:
     face_row, face_column = (int(np.median(places)) for places in np.nonzero(face))
     if figure[face_row].mean() > _WIDEST_HEAD:
         raise NotWornError("no head of its own")
-    lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB).astype(np.float32)
-    steps = np.floor((lab - (0, -128, -128)) / 8).astype(np.intp)
-    bins = (steps[..., 0] * 32 + steps[..., 1]) * 32 + steps[..., 2]
-    # A gap that the figure encloses is not reached from the rim.
-    like_background = (_histogram(bins, ~figure) > _SHARE_OF_BACKGROUND)[bins]
+    lab, bins = _colours(image)
+    like_background = _like(~figure, bins)
     return _Figure(
         image, lab, bins, figure, like_background, skin, face, first_row, face_row, face_column
     )
+
+
+def _colours(image: Image) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+    """Return L*, a*, b* of each pixel, and the bin of a histogram that it falls into."""
+    lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB).astype(np.float32)
+    steps = np.floor((lab - (0, -128, -128)) / 8).astype(np.intp)
+    return lab, (steps[..., 0] * 32 + steps[..., 1]) * 32 + steps[..., 2]
+
+
+def _like(background: Mask, bins: NDArray[np.intp]) -> Mask:
+    """Return where colours are those of the background.
+
+    A gap that the figure encloses is not reached from the rim.
+    """
+    return np.asarray((_histogram(bins, background) > _SHARE_OF_BACKGROUND)[bins])
 
 
 def _background(image: Image) -> Mask:

@@ -23,11 +23,12 @@ WHITE = 255
 _SEAM = 4
 
 
-def cut_cloth(image: Image, garment: Mask) -> Image | None:
+def cut_cloth(image: Image, garment: Mask, central: bool = False) -> Image | None:
     """Return a window that is all garment: uint8 (CLOTH_HEIGHT, CLOTH_WIDTH, 3).
 
-    Of the windows that hold most of the garment it is the middle one. None where even that holds
-    less than SMALLEST_SHARE_OF_CLOTH.
+    Of the windows that hold most of the garment it is the middle one or, if `central`, the one
+    nearest to the garment's centre of mass. None where even that holds less than
+    SMALLEST_SHARE_OF_CLOTH.
     """
     sums = cv2.integral(garment.astype(np.uint8))
     right, down = CLOTH_WIDTH, CLOTH_HEIGHT
@@ -37,7 +38,10 @@ def cut_cloth(image: Image, garment: Mask) -> Image | None:
     if inside.max() < SMALLEST_SHARE_OF_CLOTH * CLOTH_HEIGHT * CLOTH_WIDTH:
         return None
     places = np.argwhere(inside == inside.max())
-    row, column = places[np.abs(places - places.mean(axis=0)).sum(axis=1).argmin()]
+    middle = places.mean(axis=0)
+    if central:
+        middle = np.argwhere(garment).mean(axis=0) - (CLOTH_HEIGHT / 2, CLOTH_WIDTH / 2)
+    row, column = places[np.abs(places - middle).sum(axis=1).argmin()]
     rows, columns = slice(row, row + CLOTH_HEIGHT), slice(column, column + CLOTH_WIDTH)
     window, own = image[rows, columns].copy(), garment[rows, columns]
     window[~own] = window[own].mean(axis=0).round()
