@@ -111,7 +111,8 @@ def test_products_are_computed_once_and_again_only_for_what_is_new(shop, tmp_pat
     finder = LookFinder(look, tiny_model)
     computed = []
     first = finder.products(Repository.open(place / "repository"), computed.append)
-    assert sum(computed) == 24 and first.seen.all()
+    # Of a white shirt before a white wall no cloth is seen; it is not looked for again.
+    assert sum(computed) == 24 and first.seen.sum() == 23
     again = finder.products(Repository.open(place / "repository"), computed.append)
     assert sum(computed) == 24
     np.testing.assert_array_equal(first.embeddings, again.embeddings)
@@ -128,7 +129,7 @@ def test_products_are_computed_once_and_again_only_for_what_is_new(shop, tmp_pat
     kept.write_bytes(b"damaged")
     (place / "photos" / "new.png").unlink()
     found = finder.products(repository, computed.append)
-    assert sum(computed) == 50 and found.seen.sum() == 24
+    assert sum(computed) == 50 and found.seen.sum() == 23
 
 
 def test_only_the_products_of_the_category_are_computed(shop, tiny_model):
