@@ -80,6 +80,7 @@ def test_a_correction_is_what_a_shift_starts_from(client):
 def test_colours_of_the_garments_bring_items_forward_or_leave_only_them(client):
     only = similar(client, item="red-200", colour="green")
     assert set(names(only)) == {"green"} and len(only["items"]) >= 2
+    assert all("% Green" in item["reason"] for item in only["items"])
     forward = similar(client, item="red-60", page_size=3, shifts=[step("colour", "purple", 10)])
     assert "blue" in names(forward)
 

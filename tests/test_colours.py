@@ -1,6 +1,7 @@
 """The colours of garments, and searches by them."""
 
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -105,6 +106,24 @@ def test_a_shift_towards_a_colour_brings_it_forward(repository):
     assert (np.diff(shifted.scores) <= 0).all()
 
 
+def test_the_reason_names_the_colours_of_a_garment_of_two(tmp_path, capsys):
+    from fashionnet.cli.main import run_command
+
+    both = garment(NAMED_COLOURS["Blue"][0], second=NAMED_COLOURS["Red"][0])
+    (tmp_path / "shop").mkdir()
+    for name in ("this", "other"):
+        Image.fromarray(both).save(tmp_path / "shop" / f"{name}.png")
+    Repository.build(tmp_path / "shop", tmp_path / "repository", ColourNetwork())
+    words = ["this", "--repository", str(tmp_path / "repository")]
+    for more in (("--colour", "red"), ("--shift", "colour=blue"), ()):
+        assert run_command("similar", [*words, *more]) == 0
+        shown = " ".join(capsys.readouterr().out.split())
+        named = re.search(r"; (\d+)% Red, (\d+)% Blue", shown)
+        assert bool(named) == bool(more)
+        if named:
+            assert int(named[1]) > int(named[2]) > 40
+
+
 def test_an_item_whose_photo_has_gone_has_no_colour(repository):
     for photo in Path(repository.root).glob("*Yellow.png"):
         photo.write_bytes(b"no photo any more")
@@ -119,6 +138,7 @@ def test_the_command_finds_items_of_a_colour(repository, tmp_path, capsys):
     document = json.loads((tmp_path / "out.json").read_text("utf-8"))
     assert document["colour"] == "Blue"
     assert all(item["id"].endswith("Blue") for item in document["similar"])
+    assert all("; 100% Blue" in item["reason"] for item in document["similar"])
     assert "mostly Blue" in capsys.readouterr().out
     assert run_command("similar", [*words[:-1], "bluish"]) == 2
     assert "no colour 'bluish'" in capsys.readouterr().err

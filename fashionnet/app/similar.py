@@ -8,7 +8,7 @@ from fashionnet.app.types import SimilarItem, SimilarItems, SimilarRequest
 from fashionnet.schema import Schema
 from fashionnet.similarity.colours import COLOUR, colour_named
 from fashionnet.similarity.report import reasons
-from fashionnet.similarity.search import search
+from fashionnet.similarity.search import colour_shifts, search
 from fashionnet.similarity.shifts import Shift
 from fashionnet.vectors import FashionVectors
 
@@ -20,8 +20,9 @@ def similar(request: SimilarRequest, snapshot: Snapshot) -> SimilarItems:
     shifts = _shifts(request, snapshot.repository.schema)
     colour = None if request.colour is None else colour_named(request.colour)
     searched = snapshot.select(request.filters)
+    by_colour = colour is not None or bool(colour_shifts(shifts, snapshot.repository.schema))
     note = ""
-    if snapshot.samples and (colour or any(shift.attribute == COLOUR for shift in shifts)):
+    if snapshot.samples and by_colour:
         snapshot.samples.draw_all()
         searched = snapshot.samples.so_far(searched)
         drawn, count = snapshot.samples.drawn, len(snapshot.items)
@@ -49,7 +50,9 @@ def similar(request: SimilarRequest, snapshot: Snapshot) -> SimilarItems:
                 likeness=round(float(page.likeness[place]), 4),
                 reason=reason,
             )
-            for place, (item, reason) in enumerate(zip(items, reasons(query, page), strict=True))
+            for place, (item, reason) in enumerate(
+                zip(items, reasons(query, page, by_colour), strict=True)
+            )
         ],
         total=found.compared,
         page=request.page,

@@ -64,10 +64,10 @@ def run(arguments: argparse.Namespace) -> int:
     from fashionnet.progress import progress
     from fashionnet.report import print_table, require_known_output, write_report
     from fashionnet.repository.store import Repository
-    from fashionnet.similarity.colours import COLOUR, colour_named
+    from fashionnet.similarity.colours import colour_named
     from fashionnet.similarity.neighbours import check_top
     from fashionnet.similarity.report import assemble
-    from fashionnet.similarity.search import search
+    from fashionnet.similarity.search import colour_shifts, search
     from fashionnet.similarity.shifts import Shift
 
     # Everything is checked before a photo is described, so that a wrong request is answered at
@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     query = _query(arguments, repository, items)
     if query is None:
         return 1
-    by_colour = colour is not None or any(shift.attribute == COLOUR for shift in shifts)
+    by_colour = colour is not None or bool(colour_shifts(shifts, repository.schema))
     from_samples = arguments.repository.resolve() == SAMPLE_REPOSITORY.resolve()
     if from_samples:
         print(

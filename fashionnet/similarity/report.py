@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
-from fashionnet.locations import Location
+from fashionnet.locations import Location, location
 from fashionnet.profile import ProfilePhotos
 from fashionnet.report.content import Report, ShownPhoto, in_words, shown_items
+from fashionnet.similarity.by_colour import read_colours
 from fashionnet.similarity.neighbours import Similar
+from fashionnet.similarity.search import colour_shifts
 from fashionnet.similarity.shifts import Shift
 from fashionnet.text import plain
 from fashionnet.vectors import FashionVectors
@@ -74,6 +76,7 @@ def assemble(
 
     `metadata` holds the catalogue's columns for each similar item, in their order.
     """
+    by_colour = colour is not None or bool(colour_shifts(shifts, query.vectors.schema))
     return SimilarReport(
         schema=query.vectors.schema,
         items=shown_items(
@@ -81,7 +84,7 @@ def assemble(
             similar.rows,
             similar.scores,
             similar.likeness,
-            reasons(query.vectors, similar),
+            reasons(query.vectors, similar, by_colour),
             metadata,
         ),
         item_count=similar.compared,
@@ -93,14 +96,26 @@ def assemble(
     )
 
 
-def reasons(query: FashionVectors, similar: Similar) -> list[str]:
-    """Return for each similar item the classes that it shares with the photo, row 0 of `query`."""
+def reasons(query: FashionVectors, similar: Similar, by_colour: bool) -> list[str]:
+    """Return for each similar item the classes that it shares with the photo, row 0 of `query`.
+
+    Of a search by colour those of the item's garment follow, with their shares.
+    """
     classes = query.classes(0)
     found = similar.items.vectors
-    return [
+    shared = [
         ", ".join(
             name for name, own in zip(found.classes(row), classes, strict=True) if name == own
         )
         or "no shared feature"
         for row in similar.rows
+    ]
+    if not by_colour:
+        return shared
+    colours = [read_colours(location(similar.items.photos[row])) for row in similar.rows]
+    return [
+        f"{reason}; " + ", ".join(f"{share:.0%} {name}" for name, share in own.items())
+        if own
+        else reason
+        for reason, own in zip(shared, colours, strict=True)
     ]

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionnet.errors import RequestError
+from fashionnet.schema import Schema
 from fashionnet.similarity.by_colour import COLOUR_CANDIDATES, of_colour, shift_colours
 from fashionnet.similarity.colours import COLOUR, colour_named
 from fashionnet.similarity.neighbours import Similar, check_top, most_similar
@@ -44,9 +45,9 @@ def search(
     Raises RequestError for what `shifted` and `most_similar` refuse.
     """
     check_top(top)
-    own_colour = COLOUR in items.vectors.schema.names
-    steps = [shift for shift in shifts if shift.attribute != COLOUR or own_colour]
-    colours = {shift.class_name: shift.strength for shift in shifts if shift not in steps}
+    colour_steps = colour_shifts(shifts, items.vectors.schema)
+    steps = [shift for shift in shifts if shift not in colour_steps]
+    colours = {shift.class_name: shift.strength for shift in colour_steps}
     count = top
     if colour:
         count = max(top, len(searched))
@@ -60,6 +61,13 @@ def search(
     if colour:
         return of_colour(similar, colour, top, advance)
     return similar.take(range(min(top, len(similar))))
+
+
+def colour_shifts(shifts: Sequence[Shift], schema: Schema) -> list[Shift]:
+    """Return the shifts towards colours of garments: none where `colour` is an attribute."""
+    if COLOUR in schema.names:
+        return []
+    return [shift for shift in shifts if shift.attribute == COLOUR]
 
 
 def similar_to_item(
