@@ -71,7 +71,9 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--output", type=Path, required=True, help="for data, runs and features")
     parser.add_argument("--repository", type=Path, help="of the shop's photos")
-    parser.add_argument("--experiments", type=Path, default=EXAMPLES, help="a folder of TOML files")
+    parser.add_argument(
+        "--experiments", type=Path, nargs="+", default=[EXAMPLES], help="folders of TOML files"
+    )
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
     parser.add_argument(
         "--photos", type=int, default=400, help="of the shop, and as many of people's own"
@@ -96,7 +98,7 @@ def run_task(task: str, arguments: argparse.Namespace) -> None:
     data = write(folder, arguments, shop)
     experiments = folder / "experiments"
     experiments.mkdir(exist_ok=True)
-    for file in sorted(arguments.experiments.glob("[!_]*.toml")):
+    for file in (file for source in arguments.experiments for file in source.glob("[!_]*.toml")):
         write_experiment(experiments / file.name, file, data, arguments.seed)
     words = [str(experiments), "--output", str(folder / "runs"), "--cache", str(folder / "cache")]
     if code := run_command("train-embedding", words):
@@ -248,14 +250,16 @@ def show(task: str, parts: dict[str, ItemPictures], rows: dict[str, Any]) -> Non
     counts = ", ".join(f"{len(part)} {name}" for name, part in parts.items())
     print(f"{task}: pictures: {counts}")
     table = Table(
-        "embedding", "top-1", "top-5", "top-10", "validation top-10", "weights", "photos/s"
+        "embedding", "top-1", "top-5", "top-10", "validation top-10", "epoch", "weights", "photos/s"
     )
     for name, row in rows.items():
         cells = [interval(row["test"][top]) for top in TOPS]
         validation = f"{row['validation']['top_10']['value']:.3f}"
         weights, rate = f"{row['parameters'] / 1e6:.1f} M", f"{row['photos_a_second']:.0f}"
-        table.add_row(name, *cells, validation, weights, rate)
-    Console(width=140).print(table)
+        # Of the best weights, and of how many.
+        epoch = f"{row['best_epoch']}/{row['epochs']}" if "epochs" in row else ""
+        table.add_row(name, *cells, validation, epoch, weights, rate)
+    Console(width=150).print(table)
 
 
 def show_attributes(arguments: argparse.Namespace, whitened: Map) -> None:
