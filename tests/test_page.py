@@ -173,6 +173,10 @@ def test_photos_show_their_vectors_and_a_click_corrects_them(visit, pictures):
     first.locator(".remove").click()
     page.wait_for_selector(f"#profile >> text=of {len(WARDROBE) - 1}")
 
+    page.set_input_files("[data-tray=disliked] input[type=file] >> nth=0", WARDROBE[0])
+    page.wait_for_selector("#profile >> text=1 disliked")
+    assert page.locator("[data-tray=disliked] .vector").count() == 1
+
 
 def test_the_wall_answers_to_the_wardrobe_and_to_each_like(visit, pictures):
     page = visit()
@@ -213,6 +217,10 @@ def test_filters_weights_and_more_steer_the_wall(visit):
         page,
         "[...document.querySelectorAll('#wall h2')].every((h) => h.innerText.startsWith('Women'))",
     )
+    page.click("summary >> text=base colour")
+    assert page.locator("[data-column=baseColour] .swatch").count() >= 5
+    page.check("[data-column=baseColour] input[value=Red]")
+    until(page, "[...document.querySelectorAll('#wall h2')].every((h) => / Red /.test(h.innerText))")
     page.click("summary >> text=price")
     page.fill("[data-column=price] [data-end=to]", "1")
     page.wait_for_selector("text=No item meets these filters")
@@ -470,6 +478,8 @@ def test_added_photos_are_described_though_the_server_is_killed_meanwhile(
         open_tab(page, "Catalogue")
         page.wait_for_selector("text=items to recommend")
         table = own / "new" / "catalogue.csv"
+        header, *rows = table.read_text("utf-8").splitlines()
+        table.write_text("\n".join([header, *rows, rows[-1].replace("_00023", "_lost")]))
         page.set_input_files("#adding input[type=file] >> nth=0", [*photos, table])
         page.wait_for_selector("text=/Describing \\d+ of 24 photos/")
         process.send_signal(signal.SIGKILL)
@@ -486,6 +496,7 @@ def test_added_photos_are_described_though_the_server_is_killed_meanwhile(
         # A fast machine may have described them all before it was killed: then nothing is left
         # to be said.
         until(page, "document.querySelector('#holdings .figures dd')?.innerText === '28'")
+        page.wait_for_selector("#left-out >> text=no photo sample_4_lost.jpg")
         page.screenshot(path=pictures / "added.png")
         page.goto("about:blank")
         page.asked.clear()
