@@ -220,7 +220,7 @@ def test_filters_weights_and_more_steer_the_wall(visit):
     page.click("summary >> text=base colour")
     assert page.locator("[data-column=baseColour] .swatch").count() >= 5
     page.check("[data-column=baseColour] input[value=Red]")
-    until(page, "[...document.querySelectorAll('#wall h2')].every((h) => / Red /.test(h.innerText))")
+    until(page, "[...document.querySelectorAll('#wall h2')].every((h) => /Red/.test(h.innerText))")
     page.click("summary >> text=price")
     page.fill("[data-column=price] [data-end=to]", "1")
     page.wait_for_selector("text=No item meets these filters")

@@ -118,7 +118,7 @@ function showJudged() {
 function moreOfThis(item) {
   return element(
     "section",
-    { className: "strip" },
+    { className: "strip more-of" },
     element("h2", {}, "More of this"),
     element("img", { src: item.picture, alt: "", width: 64, height: 64 }),
     element("span", {}, item.title),
