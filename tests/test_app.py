@@ -377,7 +377,8 @@ def finished(client):
 
 def test_added_photos_become_items_and_nothing_else_changes(shop, own):
     before = own.get("/api/v1/items", params={"page_size": 200}).json()["items"]
-    for name, colour in (("a.png", (33, 0, 0)), ("../../b c.png", (0, 44, 0)), ("d", BLACK)):
+    longest = "\U00020000" * 300
+    for name, colour in (("a.png", (33, 0, 0)), ("../../b c.png", (0, 44, 0)), (longest, BLACK)):
         assert add(own, colour, name).status_code == 201
     assert own.post("/api/v1/catalogue/addition").status_code == 202
     status = finished(own)

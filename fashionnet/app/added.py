@@ -36,6 +36,8 @@ FOLDER = "fashionnet-added"
 MANIFEST_SUFFIXES = (".csv", ".tsv", ".jsonl")
 
 _MARK = 12
+_LONGEST_STEM = 58
+"""With the mark and a suffix at most 255 bytes, which is what a file's name may have."""
 
 
 @dataclass(frozen=True)
@@ -218,7 +220,7 @@ def _photo_of(cell: str | None, root: Path, dropped: Mapping[str, list[str]]) ->
 def _safe_stem(name: str) -> str:
     path = PurePosixPath(name)
     stem = path.stem if path.suffix.lower() in {*SUFFIXES, *MANIFEST_SUFFIXES} else path.name
-    return re.sub(r"\W+", "_", stem)[:60].strip("_") or "photo"
+    return re.sub(r"\W+", "_", stem)[:_LONGEST_STEM].strip("_") or "photo"
 
 
 def _blank(known: pa.Table, kind: pa.DataType) -> pa.Array:
