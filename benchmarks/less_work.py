@@ -4,10 +4,14 @@
 
 Each row is the model as it ships with one thing changed. Either photos are made smaller before the
 network sees them, or a share of the filters is removed of each convolution that no head sees (all
-but the last of block4 and of block5), from the layer itself and from what the next one takes. Those
-go that move the next layer least. The next layer is left as it is, or fitted anew, by least squares
-on training photos, so that it answers as the whole network does (He et al., 2017, "Channel pruning
-for accelerating very deep neural networks", arXiv 1707.06168). Nothing is trained by gradients.
+but the last of block4 and of block5), from the layer itself and from what the next one takes.
+Those go that move the next layer least. The next layer is left as it is, or fitted anew, by least
+squares on training photos, so that it answers as the whole network does (He et al., 2017, "Channel
+pruning for accelerating very deep neural networks", arXiv 1707.06168). Or the answers of each
+convolution but the first keep a share of their principal axes, so that it could be done by a
+thinner one and one of 1×1 (Zhang et al., 2016, "Accelerating very deep convolutional networks for
+classification and detection", arXiv 1505.06798, without what that does for nonlinear layers); this
+is computed as whole layers are, so that such a row has no speed. Nothing is trained by gradients.
 
 Accuracy is that on the validation photos; the test photos are not looked at. Photos a second are
 those of the network alone, on every core.
@@ -38,6 +42,7 @@ from fashionnet.photos import Image, read_ahead
 SIZES = (224, 208, 192, 176, 160, 128)
 # Processors are fast at widths of many times 16.
 SHARES = (0.125, 0.25, 0.375, 0.5)
+RANKS = (0.75, 0.5, 0.375)
 LAYERS = [layer for block in BLOCKS for layer in convolutions(block)]
 PHOTOS_FITTED_TO = 256
 PLACES_IN_A_PHOTO = 48
@@ -83,17 +88,17 @@ def report(arguments: argparse.Namespace) -> None:
     )
     first = 0.0
     training = training_photos(arguments.model, labels)
-    for name, size, varied in variations(model, training):
+    for name, size, operations, varied in variations(model, training):
         accuracy, rate = measure(varied, size, calibration, photos, images)
         first = first or rate
-        print(name, accuracy, rate, file=sys.stderr, flush=True)
+        is_real = operations == multiply_adds(varied, size)
         table.add_row(
             name,
-            f"{multiply_adds(varied, size) / 1e9:.1f} G",
+            f"{operations / 1e9:.1f} G",
             *(f"{value:.3f}" for value in accuracy),
             f"{np.mean(accuracy):.3f}",
-            f"{rate:.1f}",
-            f"{rate / first:.2f}",
+            f"{rate:.1f}" if is_real else "-",
+            f"{rate / first:.2f}" if is_real else "-",
         )
     Console(width=140).print(table)
 
@@ -106,15 +111,19 @@ def training_photos(model: Path, labels: LabelledPhotos) -> list[Image]:
     return [pending.result()[1] for _, pending in read_ahead(few, read_for_network)]
 
 
-def variations(model: Model, images: Sequence[Image]) -> Iterator[tuple[str, int, Model]]:
-    """Yield the name, the side of the photos in pixels and the network of every row."""
+def variations(model: Model, images: Sequence[Image]) -> Iterator[tuple[str, int, int, Model]]:
+    """Yield the name, the side of the photos, the multiply-adds and the network of every row."""
     for size in SIZES:
-        yield f"photos of {size}×{size}", size, model
+        yield f"photos of {size}×{size}", size, multiply_adds(model, size), model
     inputs = {layer: Patches(model, layer, images) for layer in LAYERS}
     for fitted in (False, True):
         for share in SHARES:
             name = f"{share:.1%} of the filters removed{', the next fitted' if fitted else ''}"
-            yield name, IMAGE_SIZE, without_filters(model, share, inputs, images if fitted else ())
+            varied = without_filters(model, share, inputs, images if fitted else ())
+            yield name, IMAGE_SIZE, multiply_adds(varied, IMAGE_SIZE), varied
+    for rank in RANKS:
+        operations = multiply_adds(model, IMAGE_SIZE, rank)
+        yield f"rank {rank:.1%}", IMAGE_SIZE, operations, of_low_rank(model, rank, inputs)
 
 
 class Patches:
@@ -160,6 +169,23 @@ def without_filters(
             kept = most_important(inputs[following].values, next_kernel, share)
         weights[f"{name}/kernel"] = np.ascontiguousarray(kernel[..., kept])
         weights[f"{name}/bias"] = bias[kept]
+    return replace(model, weights=weights)
+
+
+def of_low_rank(model: Model, share: float, inputs: dict[str, Patches]) -> Model:
+    """Return a model whose layers answer along a share of their principal axes only."""
+    weights = dict(model.weights)
+    for layer in LAYERS[1:]:
+        name = weights_of(model, layer)
+        kernel = model.weights[f"{name}/kernel"].astype(np.float32)
+        bias = model.weights[f"{name}/bias"].astype(np.float32)
+        rows = inputs[layer].values.reshape(-1, kernel[..., 0].size)
+        answers = rows @ kernel.reshape(-1, len(bias)) + bias
+        mean = answers.mean(axis=0)
+        axes = np.linalg.eigh(np.cov(answers.T))[1][:, -round(share * len(bias)) :]
+        projection = (axes @ axes.T).astype(np.float32)
+        weights[f"{name}/kernel"] = kernel @ projection
+        weights[f"{name}/bias"] = (bias - mean) @ projection + mean
     return replace(model, weights=weights)
 
 
@@ -209,13 +235,21 @@ def input_of(model: Model, layer: str) -> tuple[graphs.Node, list[graphs.Node]]:
     return image, [node]
 
 
-def multiply_adds(model: Model, size: int) -> int:
-    """Return the multiply-adds of the convolutions for one photo."""
+def multiply_adds(model: Model, size: int, rank: float | None = None) -> int:
+    """Return the multiply-adds of the convolutions for one photo.
+
+    With `rank` all but the first are done by a thinner one, of that share of filters, and one of
+    1×1.
+    """
     total = 0
     for place, block in enumerate(BLOCKS):
         for layer in convolutions(block):
             kernel = model.weights[f"{weights_of(model, layer)}/kernel"]
-            total += kernel.size * (size // 2**place) ** 2
+            operations = kernel.size
+            if rank is not None and layer != LAYERS[0]:
+                thin = round(rank * kernel.shape[3])
+                operations = thin * (kernel[..., 0].size + kernel.shape[3])
+            total += operations * (size // 2**place) ** 2
     return total
 
 
