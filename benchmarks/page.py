@@ -33,7 +33,7 @@ import pyarrow as pa
 
 from fashionnet.app.client import Client
 from fashionnet.errors import RequestError
-from fashionnet.repository.store import Description, ItemTable
+from fashionnet.repository.table import Description, ItemTable
 from fashionnet.samples.shipped import SAMPLE_REPOSITORY
 
 WARDROBE = Path(__file__).parents[1] / "examples" / "wardrobe"

@@ -42,13 +42,8 @@ from fashionnet.errors import RequestError
 from fashionnet.matching import Recommendations, Scoring, recommend
 from fashionnet.profile import ProfilePhotos, StyleProfile, class_counts
 from fashionnet.repository.candidates import Candidates
-from fashionnet.repository.store import (
-    Description,
-    ItemTable,
-    Repository,
-    vector_columns,
-    vectors_of,
-)
+from fashionnet.repository.store import Repository
+from fashionnet.repository.table import Description, ItemTable, vector_columns, vectors_of
 from fashionnet.vectors import FashionVectors
 
 HELD_OUT = 200

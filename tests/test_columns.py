@@ -14,14 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fashionnet.repository.candidates as candidates_module
+import fashionnet.repository.column_folders as column_folders
 import fashionnet.repository.columns as columns_module
-import fashionnet.repository.store as store
+import fashionnet.repository.table as table_module
 import fashionnet.search as search
 from fashionnet.errors import RequestError
 from fashionnet.matching import recommend
 from fashionnet.repository import Repository
 from fashionnet.repository.columns import Columns
-from fashionnet.repository.store import Description, ItemTable, vector_columns
+from fashionnet.repository.table import Description, ItemTable, vector_columns
 from fashionnet.vectors import FashionVectors
 
 SIZE = 48
@@ -80,7 +81,7 @@ def table_of(path: Path) -> ItemTable:
 
 @pytest.fixture(autouse=True)
 def everything_is_large(monkeypatch):
-    monkeypatch.setattr(store, "READ_WHOLE", 100)
+    monkeypatch.setattr(table_module, "READ_WHOLE", 100)
     # Fewer axes than numbers in an embedding, so that the bounds leave something open.
     monkeypatch.setattr(columns_module, "COARSE_SIZE", 16)
     monkeypatch.setattr(search, "_EMBEDDINGS_READ", 8)
@@ -99,7 +100,7 @@ def path(tmp_path):
 def unchanging(tmp_path_factory):
     """A repository for tests that only read."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "READ_WHOLE", 100)
+        patch.setattr(table_module, "READ_WHOLE", 100)
         patch.setattr(columns_module, "MOST_VALUES", 600)
         patch.setattr(columns_module, "_ITEMS_IN_A_CELL", 16)
         patch.setattr(columns_module, "COARSE_SIZE", 16)
@@ -308,14 +309,14 @@ def test_half_written_columns_are_written_again(path, damage, how):
 def test_a_repository_that_cannot_be_written_is_read_with_columns_elsewhere(path, monkeypatch):
     for folder in path.glob("columns.*"):
         (folder / "columns.json").unlink()
-    write = store.write_columns
+    write = column_folders.write_columns
 
     def refuse(folder, *rest):
         if folder.parent == path:
             raise PermissionError(13, "Permission denied")
         write(folder, *rest)
 
-    monkeypatch.setattr(store, "write_columns", refuse)
+    monkeypatch.setattr(column_folders, "write_columns", refuse)
     assert_alike(Repository.open(path), profile(np.random.default_rng(6)), top=10)
     table = table_of(path)
     table.add(rows(1, first=5000))
@@ -328,7 +329,7 @@ def test_a_full_disk_leaves_the_items_and_the_next_run_completes(path):
     code = (
         "import resource, signal, sys; sys.path[:0] = sys.argv[1:3]\n"
         "from test_columns import *\n"
-        "store.READ_WHOLE = 100\n"
+        "table_module.READ_WHOLE = 100\n"
         "table = table_of(Path(sys.argv[3]))\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
@@ -368,7 +369,7 @@ def test_two_processes_that_write_at_once_lose_nothing(path):
         "first = int(sys.argv[4])\n"
         "table = table_of(Path(sys.argv[3]))\n"
         "for start in range(first, first + 400, 50):\n    table.add(rows(50, start))\n"
-        "store.READ_WHOLE = 100\n"
+        "table_module.READ_WHOLE = 100\n"
         "table.tidy()\n"
     )
     writers = [start(code, path, first) for first in (10_000, 20_000)]
@@ -386,7 +387,7 @@ def test_two_processes_that_write_at_once_lose_nothing(path):
 
 
 def test_many_small_commits_are_joined(path, monkeypatch):
-    monkeypatch.setattr(store, "_MOST_SMALL_FILES", 5)
+    monkeypatch.setattr(table_module, "_MOST_SMALL_FILES", 5)
     table = table_of(path)
     for start_at in range(2000, 2100, 10):
         table.add(rows(10, start_at))

@@ -8,7 +8,7 @@ import pytest
 from test_repository import ColourNetwork, contents, save_photo, shop, small_commits
 
 import fashionnet.photos as photos
-import fashionnet.repository.store as store
+import fashionnet.repository.table as table_module
 from fashionnet.errors import RequestError
 from fashionnet.locations import location
 from fashionnet.repository import Repository
@@ -176,7 +176,7 @@ def test_a_build_in_an_object_store_is_resumed_and_keeps_others_out(shop, bucket
 def test_columns_of_a_repository_in_an_object_store_follow_builds_elsewhere(
     shop, bucket, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(store, "READ_WHOLE", 2)
+    monkeypatch.setattr(table_module, "READ_WHOLE", 2)
     repo = f"{bucket}/shop.repository"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "builder"))
     Repository.build(shop, repo, ColourNetwork())

@@ -621,7 +621,7 @@ def test_no_permission_is_one_line(shop, repo):
 
 
 def test_ten_thousand_items_are_read_at_once(tmp_path):
-    from fashionnet.repository.store import Description, ItemTable, vector_columns
+    from fashionnet.repository.table import Description, ItemTable, vector_columns
 
     count, schema = 10_000, Schema.default()
     random = np.random.default_rng(0)

@@ -27,7 +27,7 @@ from fashionnet.repository.listing import (
     without_suffix,
 )
 from fashionnet.repository.prices import with_prices_as_numbers
-from fashionnet.repository.store import ItemTable
+from fashionnet.repository.table import ItemTable
 from fashionnet.repository.tables import Rows, read_rows
 
 FOLDER = "fashionnet-added"

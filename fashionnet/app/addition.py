@@ -24,7 +24,8 @@ from fashionnet.locations import first_line
 from fashionnet.photos import UnreadablePhotoError, suffix_of
 from fashionnet.repository.build import build_repository
 from fashionnet.repository.listing import LeftOutRow
-from fashionnet.repository.store import LEFT_OUT, Description, ItemTable
+from fashionnet.repository.store import LEFT_OUT
+from fashionnet.repository.table import Description, ItemTable
 
 
 class Adder:

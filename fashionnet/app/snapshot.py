@@ -16,7 +16,8 @@ from fashionnet.app.samples import SamplePictures
 from fashionnet.app.types import Column, Filter
 from fashionnet.errors import RequestError
 from fashionnet.locations import Location, location
-from fashionnet.repository.store import Description, Items, ItemTable, Repository
+from fashionnet.repository.store import Items, Repository
+from fashionnet.repository.table import Description, ItemTable
 from fashionnet.samples.shipped import SAMPLE_REPOSITORY
 from fashionnet.similarity.shifts import class_places
 

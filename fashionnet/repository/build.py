@@ -22,9 +22,9 @@ from fashionnet.locations import Location, first_line, reaching
 from fashionnet.photos import UnreadablePhotoError, file_state, fingerprint, read_bytes
 from fashionnet.repository.catalogue import Catalogue, column_names
 from fashionnet.repository.listing import LeftOutRow, write_left_out
-from fashionnet.repository.store import (
+from fashionnet.repository.store import LEFT_OUT
+from fashionnet.repository.table import (
     DESCRIPTION,
-    LEFT_OUT,
     Description,
     ItemTable,
     drop_table,

@@ -13,7 +13,8 @@ from fashionnet.schema import Schema
 from fashionnet.vectors import FashionVectors
 
 if TYPE_CHECKING:
-    from fashionnet.repository.store import Items, ItemTable
+    from fashionnet.repository.store import Items
+    from fashionnet.repository.table import ItemTable
 
 _MOST_COMBINATIONS = 100_000
 _BLOCK = 65_536

@@ -40,7 +40,7 @@ from fashionnet.repository.mapped import ColumnFile, RowFile, Rows, blocks, load
 from fashionnet.schema import Schema
 
 if TYPE_CHECKING:
-    from fashionnet.repository.store import ItemTable
+    from fashionnet.repository.table import ItemTable
 
 FORMAT = 3
 DESCRIPTION = "columns.json"
