@@ -4,7 +4,7 @@ Every part plants faults in real photos with a fixed seed and prints a table:
 
     PYTHONPATH=. python benchmarks/curation.py --data ../shared/data faults
     PYTHONPATH=. python benchmarks/curation.py --data ../shared/data labels
-    PYTHONPATH=. python benchmarks/curation.py speed --counts 10000 100000
+    PYTHONPATH=. python benchmarks/curation.py --data ../shared/data speed --counts 10000 100000
 
 `faults` copies 2,000 photos of the test and validation parts of the shipped model's split to a
 temporary folder, and 200 copies each rescaled, recompressed, cropped (65 to 95% of each side) and
@@ -14,16 +14,14 @@ mirrored, 100 shoes, bags and watches, 50 each blurred, dark, blank, too small a
 and trains quick heads before and after dropping them; accuracy is that on held-out photos whose
 labels nobody touched.
 
-`speed` times the searches on random pictures, of which 5% are near-duplicates, beside cleanvision
-and beside imagehash (the same 64-bit perceptual hash) compared in all pairs, whose time is
-projected from 2,000 photos. It takes `pip install imagehash cleanvision` besides.
+`speed` times the search for near-duplicates among that many pictures beside cleanvision and
+imagehash: see `curation_speed.py`. It takes `pip install imagehash cleanvision` besides.
 """
 
 import argparse
 import csv
 import shutil
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +29,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from accuracy import read_split
+from curation_speed import measure_speed
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -38,12 +37,11 @@ from sklearn.preprocessing import StandardScaler
 
 from fashionnet.curation.curate import Curation, Workplace, curate
 from fashionnet.curation.doubtful import STRENGTH, doubtful_rows, held_out_predictions
-from fashionnet.curation.duplicates import NEIGHBOURS, nearest
 from fashionnet.curation.findings import SMALLEST_SIDE
 from fashionnet.curation.looks import look_at
 from fashionnet.curation.pile import read_pile
 from fashionnet.evaluation import wilson_interval
-from fashionnet.labels import near_duplicate_pairs, read_labels
+from fashionnet.labels import read_labels
 from fashionnet.network.compiled import CompiledNetwork
 from fashionnet.network.folder import DEFAULT_MODEL
 from fashionnet.photos import Image, decode, read_bytes
@@ -51,9 +49,6 @@ from fashionnet.progress import progress
 from fashionnet.schema import Schema
 
 SHARES_SWAPPED = (0.05, 0.10)
-SIDE = 32
-CLEANVISION_UP_TO = 20_000
-"""Photos: more take it longer than all the rest of the benchmark."""
 Change = Callable[[Image, np.random.Generator], Image]
 
 
@@ -114,7 +109,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as place:
             measure_labels(arguments.data, arguments.folder or Path(place))
     else:
-        measure_speed(arguments.counts)
+        with tempfile.TemporaryDirectory() as place:
+            measure_speed(arguments.data, arguments.folder or Path(place), arguments.counts)
 
 
 # --- Planted faults --------------------------------------------------------------------------
@@ -314,120 +310,6 @@ def _accuracy(
     head.fit(embeddings[rows], codes[rows])
     right = int((head.predict(embeddings[test]) == truth[test]).sum())
     return str(wilson_interval(right, len(test)))
-
-
-# --- Speed -----------------------------------------------------------------------------------
-
-
-def measure_speed(counts: list[int]) -> None:
-    """Time the searches on random pictures on disk, beside cleanvision and imagehash."""
-    print(
-        "| photos | reading | near-duplicates | nearest embeddings | found of planted "
-        "| cleanvision, reading included, found | imagehash in all pairs |\n|" + " --- |" * 7
-    )
-    searches: list[float] = []
-    for count in counts:
-        thumbnails, planted = _random_thumbnails(count)
-        with tempfile.TemporaryDirectory() as place:
-            photos = _written(thumbnails, Path(place))
-            start = time.perf_counter()
-            read = np.stack([decode(read_bytes(photo)) for photo in photos])
-            reading = time.perf_counter() - start
-            distinct, first = np.unique(read.reshape(count, -1), axis=0, return_index=True)
-            start = time.perf_counter()
-            one, two = near_duplicate_pairs(distinct.reshape(-1, SIDE, SIDE, 3))
-            near = time.perf_counter() - start
-            found = _share_found(first[one], first[two], planted)
-            start = time.perf_counter()
-            nearest(_random_embeddings(count), NEIGHBOURS)
-            neighbours = time.perf_counter() - start
-            theirs = "not run"
-            if count <= CLEANVISION_UP_TO:
-                theirs = "{:.0f} s, {:.3f}".format(*_cleanvision(Path(place), photos, planted))
-        searches.append(near + neighbours)
-        hashes = _imagehash_seconds(thumbnails[:2000]) * (count / 2000) ** 2
-        print(
-            f"| {count:,} | {reading:.0f} s | {near:.1f} s | {neighbours:.1f} s | {found:.3f} "
-            f"| {theirs} | {hashes:,.0f} s, projected |",
-            flush=True,
-        )
-    if len(counts) > 1:
-        growth = np.log(searches[-1] / searches[-2]) / np.log(counts[-1] / counts[-2])
-        projected = searches[-1] * (1e6 / counts[-1]) ** growth
-        print(
-            f"\nboth searches grow as photos^{growth:.2f}: 1,000,000 photos in {projected:,.0f} s"
-        )
-
-
-def _written(thumbnails: NDArray[np.uint8], folder: Path) -> list[Path]:
-    photos = [folder / f"{number:07}.png" for number in range(len(thumbnails))]
-    for photo, image in zip(photos, thumbnails, strict=True):
-        cv2.imwrite(str(photo), image[:, :, ::-1])
-    return photos
-
-
-def _random_embeddings(count: int) -> NDArray[np.float32]:
-    embeddings = np.random.default_rng(1).normal(size=(count, 512)).astype(np.float32)
-    return embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
-
-
-def _share_found(
-    one: NDArray[np.intp], two: NDArray[np.intp], planted: set[tuple[int, int]]
-) -> float:
-    pairs = zip(one.tolist(), two.tolist(), strict=True)
-    return len({(min(pair), max(pair)) for pair in pairs} & planted) / len(planted)
-
-
-def _cleanvision(
-    folder: Path, photos: list[Path], planted: set[tuple[int, int]]
-) -> tuple[float, float]:
-    """Return the seconds that cleanvision takes for duplicates, and the share that it finds."""
-    from cleanvision import Imagelab
-
-    start = time.perf_counter()
-    lab = Imagelab(data_path=str(folder), verbose=False)
-    lab.find_issues({"near_duplicates": {}, "exact_duplicates": {}}, verbose=False)
-    seconds = time.perf_counter() - start
-    row_of = {str(photo): row for row, photo in enumerate(photos)}
-    group_of: dict[int, tuple[str, int]] = {}
-    for kind in ("near_duplicates", "exact_duplicates"):
-        for number, members in enumerate(lab.info[kind]["sets"]):
-            group_of |= {row_of[str(name)]: (kind, number) for name in members}
-    found = sum(group_of.get(a, a) == group_of.get(b, b) for a, b in planted)
-    return seconds, found / len(planted)
-
-
-def _random_thumbnails(count: int) -> tuple[NDArray[np.uint8], set[tuple[int, int]]]:
-    """Return pictures like garments on white, and the rows of near-duplicates among them.
-
-    A picture is a blob of its own outline, colour and print; 5% are copies with noise.
-    """
-    random = np.random.default_rng(0)
-    thumbnails = np.full((count, SIDE, SIDE, 3), 250, np.uint8)
-    for image in thumbnails:
-        shape = cv2.resize(random.random((5, 5), np.float32), (SIDE, SIDE)) > 0.45
-        texture = cv2.resize(random.integers(0, 256, (6, 6, 3), dtype=np.uint8), (SIDE, SIDE))
-        image[shape] = (texture[shape] * 0.4 + random.integers(0, 150, 3)).astype(np.uint8)
-    half = count // 20
-    copies, originals = random.permutation(count)[: 2 * half].reshape(2, half)
-    noise = random.integers(-3, 4, (half, SIDE, SIDE, 3))
-    thumbnails[copies] = np.clip(thumbnails[originals] + noise, 0, 255)
-    pairs = zip(copies.tolist(), originals.tolist(), strict=True)
-    return thumbnails, {(min(pair), max(pair)) for pair in pairs}
-
-
-def _imagehash_seconds(thumbnails: NDArray[np.uint8]) -> float:
-    """Return how long imagehash takes to compare all pairs of the thumbnails' hashes."""
-    import imagehash
-    from PIL import Image as pillow
-
-    hashes = [imagehash.phash(pillow.fromarray(image)) for image in thumbnails]
-    start = time.perf_counter()
-    close = 0
-    for row, one in enumerate(hashes):
-        for other in hashes[row + 1 :]:
-            close += one - other <= 10
-    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -2,16 +2,18 @@
 
 Three looks, each at fewer pairs and closer than the one before:
 
-1. At 12×12 pixels the part is compared with every window of the whole, as a matrix product.
+1. At 12×12 pixels the part is compared with every window of the whole, as a matrix product
+   (`fashionnet.curation.placements`).
 2. At 32×32 it is fitted by an affine map (Evangelidis and Psarakis, 2008, "Parametric image
    alignment using enhanced correlation coefficient maximization").
 3. At 160×160 it is fitted again; then detail, lightness and colour have to agree. Garments of one
    cut, photographed alike, pass the first two looks: it is the colour, or the detail, that differs.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,41 +22,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionnet.curation.looks import THUMBNAIL_SIDE, Looks
+from fashionnet.curation.placements import Placement, Placements, likely_placements
 from fashionnet.photos import Image, UnreadablePhotoError, decode, read_ahead, read_bytes, resize
 
-WINDOWS_OF_A_PART = 16
-"""How many windows of other photos, mirrored or not, the most alike, a photo is fitted to."""
-
-LEAST_LIKENESS = 0.88
 LEAST_CORRELATION = 0.86
-MOST_DIFFERENCE = 10.0
+MOST_ROUGH_LIGHTNESS_DIFFERENCE = 7.0
+MOST_ROUGH_COLOUR_DIFFERENCE = 5.0
 LEAST_DETAIL = 0.8
 MOST_LIGHTNESS_DIFFERENCE = 3.0
 MOST_COLOUR_DIFFERENCE = 4.0
+SHARE_OF_PIXELS = 0.95
+"""How many of the pixels may not differ by more than these bounds, in units of CIE L*a*b*."""
 
-_PART_SIDE = 12
-_WHOLE_SIDES = range(12, 19)
 _SEARCH_SIDE = 96
 _FINE_SIDE = 160
-_PHOTOS_IN_MEMORY = 1024
-_STRETCH_STEP = 0.08
+_PARTS_AT_ONCE = 256
+_FITS_AT_ONCE = 32
 _STEPS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-3)
-
-
-@dataclass(frozen=True, eq=False)
-class Placement:
-    """Where a part lies in a whole.
-
-    Attributes:
-        whole, part: rows of the photos.
-        mirrored: whether the part has to be mirrored first.
-        warp: float32 (2, 3): maps places in the part to places in the whole, both from 0 to 1.
-    """
-
-    whole: int
-    part: int
-    mirrored: bool
-    warp: NDArray[np.float32]
 
 
 def same_pictures(
@@ -70,109 +54,69 @@ def same_pictures(
     """
     from threadpoolctl import threadpool_limits
 
-    placed = []
     # The products are many and small: threads would wait for each other longer than they compute.
     with threadpool_limits(1, user_api="blas"):
-        rows, likely = _likely_placements(looks, pairs)
-    advance(len(looks) - len(rows))
-    for row in rows:
-        for placement in likely[row]:
-            fitted = _fitted_roughly(looks.thumbnails, placement)
-            if fitted is not None:
-                placed.append(fitted)
-        advance(1)
-    found = [
-        (placement.whole, placement.part)
-        for placement, whole, part in _with_images(placed, photos)
-        if _is_same_picture(whole, part, placement)
-    ]
+        likely = likely_placements(looks, pairs)
+    parts = np.unique(likely.part)
+    advance(len(looks) - len(parts))
+    found = []
+    for start in range(0, len(parts), _PARTS_AT_ONCE):
+        here = parts[start : start + _PARTS_AT_ONCE]
+        rows = np.arange(*np.searchsorted(likely.part, [here[0], here[-1] + 1]))
+        for placement in _same(looks, photos, likely.take(rows)):
+            found.append((placement.whole, placement.part))
+        advance(len(here))
     return np.unique(np.array(found, np.intp).reshape(-1, 2), axis=0)
 
 
-# --- The first look --------------------------------------------------------------------------
+def _same(looks: Looks, photos: Sequence[Path], placements: Placements) -> Iterator[Placement]:
+    """Yield the placements of which the closer looks say that they are right."""
+    likely = [placements.one(row) for row in range(len(placements))]
+    lots = [likely[start : start + _FITS_AT_ONCE] for start in range(0, len(likely), _FITS_AT_ONCE)]
+    fitted = [
+        placement
+        for _, pending in read_ahead(lots, partial(_fitted_roughly, looks.thumbnails))
+        for placement in pending.result()
+    ]
+    images = _images({row for placed in fitted for row in (placed.whole, placed.part)}, photos)
+    # A photo that has gone since it was looked at has no image.
+    fitted = [placed for placed in fitted if placed.whole in images and placed.part in images]
+    for placement, pending in read_ahead(fitted, partial(_is_same_picture, images)):
+        if pending.result():
+            yield placement
 
 
-def _likely_placements(
-    looks: Looks, pairs: NDArray[np.intp]
-) -> tuple[list[int], dict[int, list[Placement]]]:
-    """Return parts, and for each the windows of other photos that are most like it."""
-    small = (
-        np.stack([resize(image, _PART_SIDE, _PART_SIDE) for image in looks.thumbnails])
-        if len(looks)
-        else looks.thumbnails
-    )
-    ratios = looks.sizes[:, 0] / np.maximum(looks.sizes[:, 1], 1)
-    both_ways = np.concatenate([pairs, pairs[:, ::-1]])
-    both_ways = both_ways[np.argsort(both_ways[:, 0], kind="stable")]
-    wholes, starts = np.unique(both_ways[:, 0], return_index=True)
-    best: dict[int, list[tuple[float, Placement]]] = {}
-    for whole, parts in zip(wholes.tolist(), np.split(both_ways[:, 1], starts[1:]), strict=False):
-        stretches = np.log(ratios[whole] / ratios[parts]) / _STRETCH_STEP
-        for step in np.unique(np.round(stretches)):
-            windows, warps = _windows(looks.thumbnails[whole], float(np.exp(step * _STRETCH_STEP)))
-            these = parts[np.round(stretches) == step]
-            if not len(warps):
-                continue
-            upright = windows @ _unit_rows(small[these]).T
-            mirrored = windows @ _unit_rows(small[these][:, :, ::-1]).T
-            likeness = np.stack([upright.max(axis=0), mirrored.max(axis=0)])
-            places = np.stack([upright.argmax(axis=0), mirrored.argmax(axis=0)])
-            # Many garments are like their own mirror image at this size: both ways are kept.
-            for way, column in np.argwhere(likeness >= LEAST_LIKENESS).tolist():
-                part = int(these[column])
-                placement = Placement(whole, part, bool(way), warps[places[way, column]])
-                best.setdefault(part, []).append((float(likeness[way, column]), placement))
-    likely = {}
-    for part, found in best.items():
-        found.sort(key=lambda pair: -pair[0])
-        likely[part] = [placement for _, placement in found[:WINDOWS_OF_A_PART]]
-    return sorted(likely), likely
+def _images(rows: Collection[int], photos: Sequence[Path]) -> dict[int, Image]:
+    def read(row: int) -> Image:
+        image = decode(read_bytes(photos[row]), minimum_side=_FINE_SIDE)
+        return resize(image, _FINE_SIDE, _FINE_SIDE)
+
+    images: dict[int, Image] = {}
+    for row, pending in read_ahead(sorted(rows), read):
+        with suppress(UnreadablePhotoError):
+            images[row] = pending.result()
+    return images
 
 
-def _windows(whole: Image, stretch: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return every window of a whole, (W, 432), as unit vectors, and where it lies, (W, 2, 3).
-
-    `stretch` is the width to height of the whole's photo over that of the part's: what squashing
-    both to squares did to the part.
-    """
-    rows, warps = [np.zeros((0, 3 * _PART_SIDE**2), np.float32)], []
-    for width in _WHOLE_SIDES:
-        height = round(width / stretch)
-        if height not in _WHOLE_SIDES:
-            continue
-        image = resize(whole, width, height)
-        views = np.lib.stride_tricks.sliding_window_view(image, (_PART_SIDE, _PART_SIDE), (0, 1))
-        rows.append(_unit_rows(np.moveaxis(views, 2, -1).reshape(-1, _PART_SIDE, _PART_SIDE, 3)))
-        shares = _PART_SIDE / width, _PART_SIDE / height
-        warps += [
-            [[shares[0], 0, left / width], [0, shares[1], top / height]]
-            for top in range(height - _PART_SIDE + 1)
-            for left in range(width - _PART_SIDE + 1)
-        ]
-    return np.concatenate(rows), np.array(warps, np.float32).reshape(-1, 2, 3)
+def _fitted_roughly(
+    thumbnails: NDArray[np.uint8], placements: Sequence[Placement]
+) -> list[Placement]:
+    """Return the placements that fit at 32×32, as they fit best."""
+    fitted = []
+    for placement in placements:
+        fit = _fit(thumbnails[placement.whole], thumbnails[placement.part], placement)
+        if fit is not None and fit.correlation >= LEAST_CORRELATION:
+            lightness, colour = _differences(fit.window, fit.part, 5)
+            if (
+                lightness <= MOST_ROUGH_LIGHTNESS_DIFFERENCE
+                and colour <= MOST_ROUGH_COLOUR_DIFFERENCE
+            ):
+                fitted.append(replace(placement, warp=fit.warp))
+    return fitted
 
 
-def _unit_rows(images: NDArray[Any]) -> NDArray[np.float32]:
-    rows = images.reshape(len(images), -1).astype(np.float32)
-    rows -= rows.mean(axis=1, keepdims=True)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-6))
-
-
-# --- The second and the third look -----------------------------------------------------------
-
-
-def _fitted_roughly(thumbnails: NDArray[np.uint8], placement: Placement) -> Placement | None:
-    whole, part = thumbnails[placement.whole], thumbnails[placement.part]
-    fit = _fit(whole, part, placement)
-    if fit is None or fit.correlation < LEAST_CORRELATION:
-        return None
-    lightness, colour = _differences(fit.window, fit.part, 5)
-    if max(lightness, colour) > MOST_DIFFERENCE:
-        return None
-    return replace(placement, warp=fit.warp)
-
-
-def _is_same_picture(whole: Image, part: Image, placement: Placement) -> bool:
+def _is_same_picture(images: Mapping[int, Image], placement: Placement) -> bool:
+    whole, part = images[placement.whole], images[placement.part]
     agrees, is_near = _agrees(whole, part, placement)
     if agrees or not is_near:
         return agrees
@@ -253,12 +197,16 @@ def _fit(whole: Image, part: Image, placement: Placement) -> _Fit | None:
 def _differences(one: Image, two: Image, blur: int) -> tuple[float, float]:
     """Return how far two images differ in lightness and in colour, in units of CIE L*a*b*.
 
-    Of both it is what 95% of the pixels stay below, after a blur that forgives small shifts.
+    Of both it is what SHARE_OF_PIXELS stay below, after a blur that forgives small shifts.
     """
     a, b = (cv2.cvtColor(i.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) for i in (one, two))
     difference = np.abs(cv2.blur(a - b, (blur, blur)))
     colour = np.hypot(difference[..., 1], difference[..., 2])
-    return float(np.quantile(difference[..., 0], 0.95)), float(np.quantile(colour, 0.95))
+    place = int(SHARE_OF_PIXELS * (colour.size - 1))
+    lightness = difference[..., 0].ravel()
+    return float(np.partition(lightness, place)[place]), float(
+        np.partition(colour.ravel(), place)[place]
+    )
 
 
 def _grey(image: Image) -> NDArray[Any]:
@@ -273,24 +221,3 @@ def _detail(image: Image) -> NDArray[np.float32]:
 def _correlation(one: NDArray[np.float32], two: NDArray[np.float32]) -> float:
     a, b = (values - values.mean() for values in (one, two))
     return float((a * b).sum() / max(float(np.sqrt((a * a).sum() * (b * b).sum())), 1e-6))
-
-
-def _with_images(
-    placements: Sequence[Placement], photos: Sequence[Path]
-) -> Iterator[tuple[Placement, Image, Image]]:
-    """Yield placements with both images; a photo that has gone since it was looked at has none."""
-
-    def read(row: int) -> Image:
-        image = decode(read_bytes(photos[row]), minimum_side=_FINE_SIDE)
-        return resize(image, _FINE_SIDE, _FINE_SIDE)
-
-    for start in range(0, len(placements), _PHOTOS_IN_MEMORY // 2):
-        piece = placements[start : start + _PHOTOS_IN_MEMORY // 2]
-        rows = sorted({row for placement in piece for row in (placement.whole, placement.part)})
-        images: dict[int, Image] = {}
-        for row, pending in read_ahead(rows, read):
-            with suppress(UnreadablePhotoError):
-                images[row] = pending.result()
-        for placement in piece:
-            if placement.whole in images and placement.part in images:
-                yield placement, images[placement.whole], images[placement.part]
