@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 from fashionnet.errors import RequestError
@@ -31,6 +32,41 @@ def write_whole(path: Location, data: bytes) -> None:
             raise
     except OSError as error:
         raise RequestError(f"cannot write {path}: {first_line(error)}") from error
+
+
+def require_writable(folder: Path) -> None:
+    """Raise RequestError unless files can be made in a folder, or where it would have to be made.
+
+    It is tried, because what may be written where is more than a folder's permissions say.
+    """
+    here = folder
+    try:
+        while not here.exists() and here != here.parent:
+            here = here.parent
+        with tempfile.TemporaryFile(dir=here):
+            pass
+    except OSError as error:
+        raise RequestError(
+            f"cannot write to {folder}: {first_line(error)}: name another"
+        ) from error
+
+
+def require_output_folder(folder: Path) -> None:
+    """Raise RequestError unless --output may name this folder, before any long work."""
+    if folder.exists() and not folder.is_dir():
+        raise RequestError(f"{folder}: is a file; --output names a folder")
+    require_writable(folder)
+
+
+def require_output(path: Path, suffixes: Collection[str]) -> None:
+    """Raise RequestError unless a file can be written and has one of these suffixes."""
+    if path.suffix.lower() not in suffixes:
+        raise RequestError(f"{path}: expected a file ending in " + ", ".join(suffixes))
+    if path.is_dir():
+        raise RequestError(f"{path}: is a folder, expected a file to write")
+    if not path.parent.is_dir():
+        raise RequestError(f"{path}: no folder {path.parent} to write to, make it first")
+    require_writable(path.parent)
 
 
 def cache_folder() -> Path:

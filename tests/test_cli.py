@@ -108,6 +108,43 @@ def test_what_goes_wrong_is_one_line_and_a_code(monkeypatch, capsys, error, code
     assert capsys.readouterr().err == said
 
 
+@pytest.fixture
+def unwritable(tmp_path):
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    folder.chmod(0o500)
+    if not os.access(folder, os.W_OK):
+        return folder
+    if not Path("/proc/self").exists():
+        pytest.skip("this user may write everywhere")
+    return Path("/proc")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["curate", "{photos}", "--output", "{locked}/looked"],
+        ["recommend", "{photos}", "--output", "{locked}/page.html"],
+        ["recommend", "{photos}", "--profile", "{locked}/me.json"],
+        ["similar", "{photos}/0.jpg", "--output", "{locked}/page.html"],
+        ["map", "--output", "{locked}/map.html"],
+        ["evaluate", "--labels", "{photos}/labels.csv", "--output", "{locked}/figures"],
+        ["train", "--labels", "{photos}/labels.csv", "--output", "{locked}/model"],
+    ],
+)
+def test_where_nothing_can_be_written_is_said_before_any_work(
+    few_photos, unwritable, words, monkeypatch, capsys
+):
+    monkeypatch.setattr("fashionnet.network.compiled.CompiledNetwork.open", pytest.fail)
+    before = sorted(unwritable.iterdir()) if unwritable.name == "locked" else None
+    words = [word.format(photos=few_photos, locked=unwritable) for word in words]
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"fashionnet: cannot write to {unwritable}")
+    assert error.endswith(": name another\n") and error.count("\n") == 1
+    assert before is None or sorted(unwritable.iterdir()) == before
+
+
 @pytest.mark.parametrize("code", [0, 1])
 def test_a_command_s_code_is_the_exit_code(monkeypatch, code):
     assert fake_run(monkeypatch, lambda arguments: code) == code

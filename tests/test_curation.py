@@ -25,6 +25,7 @@ from fashionnet.curation.words import DEFAULT_WORDS, read_words, weak_labels
 from fashionnet.errors import RequestError
 from fashionnet.labels import join_groups, near_duplicate_groups, read_labels, split
 from fashionnet.network.compiled import CompiledNetwork
+from fashionnet.repository import Repository
 from fashionnet.repository.catalogue import read_catalogue
 from fashionnet.schema import Schema
 
@@ -542,6 +543,44 @@ def test_photos_of_one_picture_never_straddle_a_split(pile):
         for copy in names[12:]:
             original = f"{copy.split()[-1]}"
             assert part[place[copy]] == part[place[original]]
+
+
+def test_a_cleaned_file_elsewhere_is_built_and_learned_from(pile, tiny_model, tmp_path, capsys):
+    table = write_rows(
+        pile.parent / "labels.csv",
+        ["image", "pattern"],
+        *([f"pile/{name}.jpg", ("solid", "striped")[name % 2]] for name in range(6)),
+        ["pile/exact of 0.jpg", "solid"],
+    )
+    output, model = tmp_path / "elsewhere", ["--model", str(tiny_model)]
+    said = ["--apply", "--output", str(output), *model]
+    assert run_command("curate", [str(table), *said]) == 0
+    assert f"read it with --images {pile.parent}\n" in capsys.readouterr().out
+    assert not list(pile.parent.glob("*.c*"))[1:]
+    cleaned, images = output / "cleaned.csv", ["--images", str(pile.parent)]
+    assert len(read_labels(cleaned, pile.parent, SCHEMA)) == 6
+    assert run_command("evaluate", ["--labels", str(cleaned), *images, *model]) == 0
+    build = ["--catalogue", str(cleaned), "--repository", str(tmp_path / "shop"), *model]
+    assert run_command("build", [*build, *images]) == 0
+    items = Repository.open(tmp_path / "shop").items()
+    assert all(Path(photo).parent == pile for photo in items.photos)
+    assert len(Repository.open(tmp_path / "shop")) == 6
+    # What is cleaned can be cleaned again.
+    again = ["--apply", "--output", str(tmp_path / "again"), *model]
+    assert run_command("curate", [str(cleaned), *images, *again]) == 0
+    assert rows_of(tmp_path / "again" / "cleaned.csv") == rows_of(cleaned)
+
+
+def test_no_row_leads_out_of_the_folder_of_images(pile, tmp_path):
+    shutil.copy(pile / "0.jpg", pile.parent / "outside.jpg")
+    (tmp_path / "tables").mkdir()
+    rows = [["../outside.jpg"], [str(pile.parent / "outside.jpg")], ["0.jpg"]]
+    table = write_rows(tmp_path / "tables" / "labels.csv", ["image"], *rows)
+    read = read_pile(table, None, SCHEMA, pile)
+    assert read.names == ["0.jpg"] and len(read.left_out) == 2
+    for source, images in ((pile, pile), (table, tmp_path / "gone")):
+        with pytest.raises(RequestError, match=r"folder of photos"):
+            read_pile(source, None, SCHEMA, images)
 
 
 def test_a_folder_s_cleaned_file_lies_beside_it_and_names_its_photos(pile):

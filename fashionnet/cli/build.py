@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     from fashionnet.repository.catalogue import read_catalogue
 
     source = open_source(arguments.catalogue, arguments)
-    catalogue = read_catalogue(source.place, arguments.metadata)
+    catalogue = read_catalogue(source.place, arguments.metadata, arguments.images)
     catalogue.left_out.extend(source.left_out)
     catalogue.notes.extend(source.notes)
     network = open_network(arguments)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from fashionnet.cli.network import add_network_arguments, open_network
 from fashionnet.cli.source import add_source_arguments, open_source
 from fashionnet.errors import RequestError
+from fashionnet.files import require_output_folder
 from fashionnet.text import counted, plain
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def _run(arguments: argparse.Namespace, server: "ReviewServer | None") -> int:
     from fashionnet.curation.doubtful import can_doubt
     from fashionnet.progress import progress
 
+    if arguments.output:
+        require_output_folder(arguments.output)
     schema, network, pile = _opened(arguments)
     workplace = Workplace.of(pile.source, arguments.output)
     words = _words(arguments.words, schema)
@@ -126,6 +129,8 @@ def _run(arguments: argparse.Namespace, server: "ReviewServer | None") -> int:
             f"certain: {cleaned.certain:,}, because decided: {cleaned.decided:,}; labels changed: "
             f"{cleaned.labels:,}"
         )
+        if curation.images:
+            print(f"its photos lie elsewhere: read it with --images {curation.images}")
     return 0 if curation.looks.readable.any() else 1
 
 
@@ -137,11 +142,13 @@ def _opened(arguments: argparse.Namespace) -> "tuple[Schema, Network, Pile]":
     network = open_network(arguments)
     schema = schema or network.schema
     source = open_source(arguments.pile, arguments)
-    if not isinstance(source.place, Path):
-        raise RequestError(
-            f"{source.place}: photos are curated on disk: bring them there with --photos-to DIR"
-        )
-    pile = read_pile(source.place, arguments.labels, schema)
+    for place in (source.place, arguments.images):
+        if place is not None and not isinstance(place, Path):
+            raise RequestError(
+                f"{place}: photos are curated on disk: bring them there with --photos-to DIR"
+            )
+    assert isinstance(source.place, Path)
+    pile = read_pile(source.place, arguments.labels, schema, arguments.images)
     left_out, notes = source.left_out + pile.left_out, source.notes + pile.notes
     return schema, network, replace(pile, left_out=left_out, notes=notes)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fashionnet.cli.network import add_network_arguments, open_network
 from fashionnet.errors import RequestError
+from fashionnet.files import require_output_folder
 from fashionnet.text import plain
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     from fashionnet.labels import read_labels
     from fashionnet.progress import progress
 
-    if arguments.output and arguments.output.exists() and not arguments.output.is_dir():
-        raise RequestError(f"{arguments.output}: is a file; --output names a folder")
+    if arguments.output:
+        require_output_folder(arguments.output)
     network = open_network(arguments)
     labels = read_labels(arguments.labels, arguments.images, network.schema)
     with progress("describing photos", len(labels)) as advance:

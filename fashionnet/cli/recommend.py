@@ -1,7 +1,6 @@
 """`recommend.py`: from photos of what a person wears to items that they will like."""
 
 import argparse
-import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fashionnet.cli.network import add_network_arguments, opening_network
 from fashionnet.errors import RequestError
+from fashionnet.files import require_writable
 from fashionnet.locations import location
 from fashionnet.samples.shipped import SAMPLE_REPOSITORY, with_drawn_photos
 from fashionnet.text import plain
@@ -189,8 +189,7 @@ def parse_weights(texts: list[str]) -> dict[str, float]:
 def _require_writable(path: Path) -> None:
     if not path.parent.is_dir():
         raise RequestError(f"{path}: no folder {path.parent} to write to, make it first")
-    if not os.access(path.parent, os.W_OK):
-        raise RequestError(f"{path}: folder {path.parent} cannot be written to, name another")
+    require_writable(path.parent)
 
 
 def _style_profile(

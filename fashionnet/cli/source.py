@@ -1,4 +1,4 @@
-"""Where photos come from: `--photos-to`, for those that are no files yet."""
+"""Where photos come from: `--images`, and `--photos-to` for those that are no files yet."""
 
 import argparse
 from dataclasses import dataclass, field
@@ -24,6 +24,12 @@ class Source:
 def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `open_source` reads."""
     parser.add_argument(
+        "--images",
+        type=location,
+        metavar="DIR",
+        help="the folder that the column image of a file is relative to (default: the file's own)",
+    )
+    parser.add_argument(
         "--photos-to",
         type=Path,
         metavar="DIR",
@@ -43,6 +49,8 @@ def open_source(text: str, arguments: argparse.Namespace) -> Source:
         if arguments.allow_private:
             raise RequestError("--allow-private: nothing is fetched without --photos-to DIR")
         return Source(location(text))
+    if arguments.images is not None:
+        raise RequestError("--images: with --photos-to photos are looked for beside their table")
     from fashionnet.fetch import is_address
     from fashionnet.progress import progress
     from fashionnet.repository.gathering import gather

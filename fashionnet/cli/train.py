@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fashionnet.errors import RequestError
-from fashionnet.files import cache_folder
+from fashionnet.files import cache_folder, require_writable
 from fashionnet.network.quiet import quiet_import
 from fashionnet.network.trunk import BLOCKS, WEIGHTS_VARIABLE
 from fashionnet.schema import RELEVANCE, Schema
@@ -116,6 +116,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train; returns the exit code."""
     _check_numbers(arguments)
+    require_writable(arguments.output.resolve().parent)
     from fashionnet.evaluation import figures_table
     from fashionnet.labels import read_labels
     from fashionnet.network.trunk import find_imagenet_weights

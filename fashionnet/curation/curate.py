@@ -24,7 +24,7 @@ from fashionnet.curation.looks import Looks, look_at
 from fashionnet.curation.pile import Pile
 from fashionnet.curation.words import Words, weak_labels
 from fashionnet.describing import Network
-from fashionnet.errors import RequestError
+from fashionnet.files import require_output_folder, require_writable
 from fashionnet.repository.listing import write_left_out
 from fashionnet.schema import Schema
 
@@ -46,12 +46,15 @@ class Workplace:
 
     @classmethod
     def of(cls, source: Path, output: Path | None) -> "Workplace":
-        """Return the place beside a source, in which relative paths stay true, or in `output`."""
+        """Return the place beside a source, in which relative paths stay true, or in `output`.
+
+        RequestError where it cannot be written.
+        """
         if output is not None:
-            if output.exists() and not output.is_dir():
-                raise RequestError(f"{output}: is a file; --output names a folder")
+            require_output_folder(output)
             return cls(output, output / "cleaned.csv")
         whole = source.resolve()
+        require_writable(whole.parent)
         stem = whole.name if whole.is_dir() else whole.stem
         return cls(whole.parent / f"{stem}.curation", whole.parent / f"{stem}.cleaned.csv")
 
@@ -106,12 +109,23 @@ class Curation:
             decisions.current(),
         )
 
+    @property
+    def images(self) -> Path | None:
+        """What the cleaned file's photos are relative to, where it is not the file's own folder.
+
+        What reads it then has to be told by `--images`: of its own accord nothing follows a file
+        out of the file's folder.
+        """
+        here = self.workplace.cleaned.parent.resolve()
+        return None if self.pile.root.is_relative_to(here) else self.pile.root
+
     def _prefix(self) -> str:
         """Return the folder that photos have before their names in the cleaned file, or a blank."""
-        here = self.workplace.cleaned.parent.resolve()
-        if self.pile.root == here or not self.pile.root.is_relative_to(here):
+        if self.images is not None:
             return ""
-        return self.pile.root.relative_to(here).as_posix()
+        here = self.workplace.cleaned.parent.resolve()
+        prefix = self.pile.root.relative_to(here).as_posix()
+        return "" if prefix == "." else prefix
 
 
 def curate(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fashionnet.errors import RequestError
 from fashionnet.labels import UNKNOWN
+from fashionnet.locations import Location
 from fashionnet.repository.listing import Entry, LeftOutRow, read_listing
 from fashionnet.schema import RELEVANCE, RELEVANCE_WORDS, Schema
 
@@ -69,7 +70,9 @@ class Pile:
         return len(self.names)
 
 
-def read_pile(source: Path, labels: Path | None, schema: Schema) -> Pile:
+def read_pile(
+    source: Path, labels: Path | None, schema: Schema, images: Location | None = None
+) -> Pile:
     """Read what `fashionnet.repository.listing.read_listing` reads, as photos with labels.
 
     Args:
@@ -77,12 +80,13 @@ def read_pile(source: Path, labels: Path | None, schema: Schema) -> Pile:
             columns named like the schema's attributes, and `relevant`, are labels.
         labels: a file whose rows belong to the photos of a folder.
         schema: the attributes and classes that labels may have.
+        images: the folder of a file's photos, where it is not the file's own.
 
     Rows that contradict each other, and classes that the schema does not know, are faults of the
     pile and no error. Raises RequestError for a source that cannot be read, and for an attribute
     that has labels of which none is a class of the schema.
     """
-    listing = read_listing(source, labels)
+    listing = read_listing(source, labels, images)
     assert isinstance(listing.root, Path)
     if not listing.entries:
         first = listing.left_out[0]

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from fashionnet.errors import RequestError
-from fashionnet.files import write_whole
+from fashionnet.files import require_output, write_whole
 from fashionnet.report import data, page, sheet
 from fashionnet.report.content import Report, ShownItem, ShownPhoto, assemble
 from fashionnet.report.table import print_table
@@ -30,12 +29,7 @@ _WRITERS: dict[str, Callable[[Report], bytes]] = {
 
 def require_known_output(path: Path) -> None:
     """Raise RequestError unless `write_report` can write this file, before any long work."""
-    if path.suffix.lower() not in _WRITERS:
-        raise RequestError(f"{path}: expected a file ending in " + ", ".join(_WRITERS))
-    if path.is_dir():
-        raise RequestError(f"{path}: is a folder, expected a file to write")
-    if not path.parent.is_dir():
-        raise RequestError(f"{path}: no folder {path.parent} to write to, make it first")
+    require_output(path, _WRITERS)
 
 
 def write_report(report: Report, path: Path) -> None:

@@ -51,7 +51,9 @@ class Catalogue:
         return len(self.ids)
 
 
-def read_catalogue(source: Location, metadata: Location | None = None) -> Catalogue:
+def read_catalogue(
+    source: Location, metadata: Location | None = None, images: Location | None = None
+) -> Catalogue:
     """Read items from what `fashionnet.repository.listing.read_listing` reads.
 
     An item is shown by the first of its photos that is there. Rows of one id that say the same of
@@ -60,7 +62,7 @@ def read_catalogue(source: Location, metadata: Location | None = None) -> Catalo
 
     Raises RequestError as `read_listing` does.
     """
-    listing = read_listing(source, metadata)
+    listing = read_listing(source, metadata, images)
     admitted, left_out, further = _admit(listing)
     rows = pa.array([entry.row for entry in admitted], pa.int64())
     columns = listing.columns

@@ -84,7 +84,9 @@ class Listing:
     notes: list[str]
 
 
-def read_listing(source: Location, metadata: Location | None = None) -> Listing:
+def read_listing(
+    source: Location, metadata: Location | None = None, images: Location | None = None
+) -> Listing:
     """Read a folder of photos, or a CSV, JSON-lines or Parquet file with a column `image`.
 
     Both may lie on disk or at a URI (see `fashionnet.locations`); a web server, which lists no
@@ -93,13 +95,16 @@ def read_listing(source: Location, metadata: Location | None = None) -> Listing:
     have to be brought into a folder first (see `fashionnet.repository.gathering`).
 
     Args:
-        source: in a file, `image` is relative to the file's folder and stays inside it, and may
-            name several photos of an item (see `pictures_of`).
+        source: in a file, `image` is relative to the file's folder, or to `images`, and stays
+            inside it, and may name several photos of an item (see `pictures_of`).
         metadata: a file whose rows belong to the photos of a folder: its column `image`, else
             `id`, is a photo's name or path, with or without the suffix.
+        images: the folder of a file's photos, where it is not the file's own.
 
     Raises RequestError for a source that is neither, and where no photo could be found.
     """
+    if images is not None:
+        _require_images_folder(source, images)
     if isinstance(source, Path) and metadata is None and is_product_images(source):
         from fashionnet.repository.published import read_product_images
 
@@ -109,8 +114,7 @@ def read_listing(source: Location, metadata: Location | None = None) -> Listing:
             f"{source}: photos in a shard are read from a folder of yours: unpack them with "
             "--photos-to DIR"
         )
-    # Elsewhere than on disk a folder is but the beginning of its files' names.
-    if source.is_dir() if isinstance(source, Path) else source.suffix.lower() not in SUFFIXES:
+    if _is_folder(source):
         return _from_folder(source, metadata)
     if isinstance(source, Path) and not source.exists():
         raise RequestError(f"{source}: no such file or folder")
@@ -119,7 +123,21 @@ def read_listing(source: Location, metadata: Location | None = None) -> Listing:
             f"{source} is a file, whose own columns are the metadata: leave out {metadata}, "
             "or name a folder of photos"
         )
-    return _from_file(source)
+    return _from_file(source, images)
+
+
+def _is_folder(source: Location) -> bool:
+    if isinstance(source, Path):
+        return source.is_dir()
+    # Elsewhere than on disk a folder is but the beginning of its files' names.
+    return source.suffix.lower() not in SUFFIXES
+
+
+def _require_images_folder(source: Location, images: Location) -> None:
+    if _is_folder(source):
+        raise RequestError(f"{source} is a folder of photos itself: leave out {images}")
+    if isinstance(images, Path) and not images.is_dir():
+        raise RequestError(f"{images}: no such folder of photos")
 
 
 def write_left_out(path: Location, rows: Sequence[LeftOutRow]) -> None:
@@ -218,8 +236,8 @@ def _notes_on_join(
 # --- A table ---------------------------------------------------------------------------------
 
 
-def _from_file(source: Location) -> Listing:
-    root = source.parent.resolve()
+def _from_file(source: Location, images: Location | None) -> Listing:
+    root = (images or source.parent).resolve()
     rows = read_rows(source)
     require_images(source, rows)
     names = rows.columns.column_names

@@ -23,6 +23,7 @@ from PIL import Image as pillow
 from PIL import ImageDraw, ImageFont
 
 from fashionnet.errors import RequestError
+from fashionnet.files import require_output, write_whole
 from fashionnet.locations import Location
 from fashionnet.report.content import title_of
 from fashionnet.report.pictures import thumbnail
@@ -131,20 +132,13 @@ def write_map(
 
     `advance` is called with numbers of items that are done; they add up to N.
     """
-    from fashionnet.files import write_whole
-
     require_map_output(path)
     write_whole(path, _WRITERS[path.suffix.lower()](shown, advance))
 
 
 def require_map_output(path: Path) -> None:
     """Raise RequestError unless `write_map` can write this file, before any long work."""
-    if path.suffix.lower() not in _WRITERS:
-        raise RequestError(f"{path}: expected a file ending in " + ", ".join(_WRITERS))
-    if path.is_dir():
-        raise RequestError(f"{path}: is a folder, expected a file to write")
-    if not path.parent.is_dir():
-        raise RequestError(f"{path}: no folder {path.parent} to write to, make it first")
+    require_output(path, _WRITERS)
 
 
 def columns_and_titles(
