@@ -43,7 +43,10 @@ class Decisions:
         self._schema = schema
         self.taken = _read(path) if path.exists() else []
         for decision in self.taken:
-            self._check(decision.decision)
+            try:
+                self._check(decision.decision)
+            except RequestError as error:
+                raise RequestError(f"{path}: {error}") from error
         of_pile = [d for d in self.taken if sha256s.get(d.photo) == d.sha256]
         if self.taken and not of_pile:
             raise RequestError(

@@ -38,7 +38,8 @@ _SEARCH_SIDE = 96
 _FINE_SIDE = 160
 _PARTS_AT_ONCE = 256
 _FITS_AT_ONCE = 32
-_STEPS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-3)
+_ENDS = cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT
+_ROUGH_STEPS, _FINE_STEPS = (_ENDS, 10, 1e-2), (_ENDS, 30, 1e-3)
 
 
 def same_pictures(
@@ -168,6 +169,7 @@ class _Fit:
 def _fit(whole: Image, part: Image, placement: Placement) -> _Fit | None:
     """Improve a placement of one square image in another; None where they have nothing alike."""
     side = len(part)
+    is_rough = side == THUMBNAIL_SIDE
     part = np.ascontiguousarray(part[:, ::-1]) if placement.mirrored else part
     to_pixels = np.array([1, 1, side], np.float32)
     try:
@@ -176,9 +178,9 @@ def _fit(whole: Image, part: Image, placement: Placement) -> _Fit | None:
             _grey(whole),
             placement.warp * to_pixels,
             cv2.MOTION_AFFINE,
-            _STEPS,
+            _ROUGH_STEPS if is_rough else _FINE_STEPS,
             np.full(part.shape[:2], 255, np.uint8),
-            3 if side == THUMBNAIL_SIDE else 5,
+            3 if is_rough else 5,
         )
     except cv2.error:
         # Of an image without any difference there is no best place.
