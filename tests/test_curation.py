@@ -655,13 +655,21 @@ def test_the_command_finds_and_applies(pile, tiny_model, capsys):
     assert (pile.parent / "pile.cleaned.csv").is_file()
 
 
-def test_the_command_s_bad_requests(pile, tiny_model, tmp_path, capsys):
+def test_the_command_s_bad_requests(pile, tiny_model, tmp_path, monkeypatch, capsys):
     model = ["--model", str(tiny_model)]
     (tmp_path / "file").touch()
+    table = write_rows(tmp_path / "labels.csv", ["image"], ["pile/0.jpg"])
+    (tmp_path / "labels.curation").mkdir()
+    others = Decisions(tmp_path / "labels.curation" / "decisions.csv", {"a.jpg": "0" * 64}, SCHEMA)
+    others.take(["a.jpg"], "drop")
+    monkeypatch.setattr("fashionnet.curation.curate.look_at", pytest.fail)
     for words, said in (
         ([str(tmp_path / "gone")], "no such file or folder"),
         ([str(pile), "--output", str(tmp_path / "file")], "--output names a folder"),
         ([str(pile), "--labels", str(tmp_path / "gone.csv")], "no such file"),
+        ([str(pile), "--images", str(pile)], "is a folder of photos itself"),
+        ([str(table), "--images", str(tmp_path / "gone")], "no such folder of photos"),
+        ([str(table)], "are about other photos, such as a.jpg"),
     ):
         assert run_command("curate", [*words, *model]) == 2
         error = capsys.readouterr().err

@@ -93,6 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace, server: "ReviewServer | None") -> int:
     from fashionnet.curation.curate import Workplace, curate
+    from fashionnet.curation.decisions import require_decisions_about
     from fashionnet.curation.doubtful import can_doubt
     from fashionnet.progress import progress
 
@@ -100,6 +101,8 @@ def _run(arguments: argparse.Namespace, server: "ReviewServer | None") -> int:
         require_output_folder(arguments.output)
     schema, network, pile = _opened(arguments)
     workplace = Workplace.of(pile.source, arguments.output)
+    # Refused here already, where reading the photos would find it out after minutes.
+    require_decisions_about(workplace.decisions, set(pile.names), schema)
     words = _words(arguments.words, schema)
     labels_before = _count_labels(pile)
     curation = curate(pile, workplace, network, schema, progress, words)

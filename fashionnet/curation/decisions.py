@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,23 +41,15 @@ class Decisions:
         self._path = path
         self._sha256s = sha256s
         self._schema = schema
-        self.taken = _read(path) if path.exists() else []
-        for decision in self.taken:
-            try:
-                self._check(decision.decision)
-            except RequestError as error:
-                raise RequestError(f"{path}: {error}") from error
+        self.taken = _read(path, schema)
         of_pile = [d for d in self.taken if sha256s.get(d.photo) == d.sha256]
         if self.taken and not of_pile:
-            raise RequestError(
-                f"{path}: these decisions are about other photos, such as "
-                f"{self.taken[0].photo}: name their data, or move the file away"
-            )
+            raise _about_others(path, self.taken)
         self.stale = len(self.taken) - len(of_pile)
 
     def take(self, photos: Sequence[str], decision: str) -> None:
         """Decide about photos of the pile in one step; RequestError for what is no decision."""
-        self._check(decision)
+        _check(decision, self._schema)
         unknown = [photo for photo in photos if photo not in self._sha256s]
         if unknown or not photos:
             raise RequestError(f"no such photo in the pile: {', '.join(unknown[:3]) or 'none'}")
@@ -87,22 +79,6 @@ class Decisions:
                 held.setdefault(decision.photo, {})[subject] = decision.decision
         return {photo: list(by_subject.values()) for photo, by_subject in held.items()}
 
-    def _check(self, decision: str) -> None:
-        if decision in (KEEP, DROP):
-            return
-        attribute, equals, class_name = decision.partition("=")
-        if not equals:
-            raise RequestError(
-                f"{decision!r} is no decision: expected keep, drop or attribute=class"
-            )
-        if attribute == RELEVANCE:
-            if class_name not in ("yes", "no", ""):
-                raise RequestError(f"{RELEVANCE} has no class {class_name!r}: expected yes or no")
-        elif class_name:
-            self._schema[attribute].code(class_name)
-        else:
-            self._schema[attribute]
-
     def _write(self, taken: list[Decision]) -> None:
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
@@ -112,7 +88,52 @@ class Decisions:
         self.taken = taken
 
 
-def _read(path: Path) -> list[Decision]:
+def require_decisions_about(path: Path, photos: Collection[str], schema: Schema) -> None:
+    """Raise RequestError for a file of decisions that is about none of the photos, or none at all.
+
+    It looks at names only, and so can be asked before any photo is read.
+    """
+    taken = _read(path, schema)
+    if taken and not any(decision.photo in photos for decision in taken):
+        raise _about_others(path, taken)
+
+
+def _about_others(path: Path, taken: Sequence[Decision]) -> RequestError:
+    return RequestError(
+        f"{path}: these decisions are about other photos, such as {taken[0].photo}: name their "
+        "data, or move the file away"
+    )
+
+
+def _check(decision: str, schema: Schema) -> None:
+    if decision in (KEEP, DROP):
+        return
+    attribute, equals, class_name = decision.partition("=")
+    if not equals:
+        raise RequestError(f"{decision!r} is no decision: expected keep, drop or attribute=class")
+    if attribute == RELEVANCE:
+        if class_name not in ("yes", "no", ""):
+            raise RequestError(f"{RELEVANCE} has no class {class_name!r}: expected yes or no")
+    elif class_name:
+        schema[attribute].code(class_name)
+    else:
+        schema[attribute]
+
+
+def _read(path: Path, schema: Schema) -> list[Decision]:
+    """Return the decisions of a file, none where there is no file."""
+    if not path.exists():
+        return []
+    taken = _read_rows(path)
+    for decision in taken:
+        try:
+            _check(decision.decision, schema)
+        except RequestError as error:
+            raise RequestError(f"{path}: {error}") from error
+    return taken
+
+
+def _read_rows(path: Path) -> list[Decision]:
     try:
         text = path.read_bytes().decode("utf-8", "surrogateescape")
         rows = csv.DictReader(io.StringIO(text, newline=""))

@@ -10,7 +10,7 @@ from fashionnet.curation.looks import Looks
 from fashionnet.curation.same_picture import same_pictures
 from fashionnet.labels import connected, near_duplicate_pairs
 
-NEIGHBOURS = 48
+NEIGHBOURS = 64
 """How many photos of nearest embedding are compared with each."""
 
 LEAST_COSINE = 0.7

@@ -25,12 +25,16 @@ _WHOLES_AT_ONCE = 64
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """Where a part may lie in a whole: one row of `Placements`."""
+    """Where a part may lie in a whole: one row of `Placements`.
+
+    `stretch` is the width to height of the whole's photo over that of the part's.
+    """
 
     whole: int
     part: int
     mirrored: bool
     warp: NDArray[np.float32]
+    stretch: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +60,10 @@ class Placements:
 
     def one(self, row: int) -> Placement:
         """Return one of them."""
-        whole, part = int(self.whole[row]), int(self.part[row])
-        return Placement(whole, part, bool(self.mirrored[row]), self.warps[row])
+        warp = self.warps[row]
+        whole, part, is_mirrored = self.whole[row], self.part[row], self.mirrored[row]
+        stretch = float(warp[1, 1] / warp[0, 0])
+        return Placement(int(whole), int(part), bool(is_mirrored), warp, stretch)
 
     def __len__(self) -> int:
         return len(self.whole)

@@ -26,8 +26,8 @@ from fashionnet.curation.placements import Placement, Placements, likely_placeme
 from fashionnet.photos import Image, UnreadablePhotoError, decode, read_ahead, read_bytes, resize
 
 LEAST_CORRELATION = 0.86
-MOST_ROUGH_LIGHTNESS_DIFFERENCE = 7.0
-MOST_ROUGH_COLOUR_DIFFERENCE = 5.0
+MOST_ROUGH_LIGHTNESS_DIFFERENCE = 9.0
+MOST_ROUGH_COLOUR_DIFFERENCE = 7.0
 LEAST_DETAIL = 0.8
 MOST_LIGHTNESS_DIFFERENCE = 3.0
 MOST_COLOUR_DIFFERENCE = 4.0
@@ -39,7 +39,7 @@ _FINE_SIDE = 160
 _PARTS_AT_ONCE = 256
 _FITS_AT_ONCE = 32
 _ENDS = cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT
-_ROUGH_STEPS, _FINE_STEPS = (_ENDS, 10, 1e-2), (_ENDS, 30, 1e-3)
+_ROUGH_STEPS, _FINE_STEPS = (_ENDS, 10, 3e-3), (_ENDS, 30, 1e-3)
 
 
 def same_pictures(
@@ -126,14 +126,14 @@ def _is_same_picture(images: Mapping[int, Image], placement: Placement) -> bool:
 
 
 def _agrees(whole: Image, part: Image, placement: Placement) -> tuple[bool, bool]:
-    """Return whether two images agree in all, and whether they agree in lightness and colour."""
+    """Return whether two images agree, and whether they come near that in lightness and colour."""
     fit = _fit(whole, part, placement)
     if fit is None:
         return False, False
     lightness, colour = _differences(fit.window, fit.part, 7)
     has_detail = _correlation(_detail(fit.window), _detail(fit.part)) >= LEAST_DETAIL
-    is_near = lightness <= 2 * MOST_LIGHTNESS_DIFFERENCE and colour <= MOST_COLOUR_DIFFERENCE
-    return is_near and lightness <= MOST_LIGHTNESS_DIFFERENCE and has_detail, is_near
+    worst = max(lightness / MOST_LIGHTNESS_DIFFERENCE, colour / MOST_COLOUR_DIFFERENCE)
+    return worst <= 1 and has_detail, worst <= 2
 
 
 def _searched(whole: Image, part: Image, placement: Placement) -> Placement:
@@ -143,10 +143,9 @@ def _searched(whole: Image, part: Image, placement: Placement) -> Placement:
         _grey(resize(image, _SEARCH_SIDE, _SEARCH_SIDE)).astype(np.uint8, copy=False)
         for image in (part, whole)
     )
-    stretch = float(placement.warp[1, 1] / max(float(placement.warp[0, 0]), 1e-3))
     highest, warp = -1.0, placement.warp
     for width in range(round(0.62 * _SEARCH_SIDE), _SEARCH_SIDE + 1):
-        height = min(round(width * stretch), _SEARCH_SIDE)
+        height = min(round(width * placement.stretch), _SEARCH_SIDE)
         if height < _SEARCH_SIDE // 2:
             continue
         window = resize(small, width, height)
