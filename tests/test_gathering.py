@@ -346,6 +346,10 @@ def test_shards_without_a_folder_for_photos_are_one_clear_line(tmp_path, tiny_mo
         assert main(words) == 2
         error = capsys.readouterr().err
         assert "unpack them with --photos-to DIR" in error and error.count("\n") == 1
+    packed = shard.rename(tmp_path / "shop.tar.gz")
+    assert main(["curate", str(packed), *model, "--photos-to", str(tmp_path / "photos")]) == 2
+    assert "compressed archives are not read" in capsys.readouterr().err
+    shard = packed.rename(shard)
     assert main([*build, str(shard), "--photos-to", str(tmp_path / "photos")]) in (0, 1)
     assert main(["curate", str(tmp_path), *model, "--allow-private"]) == 2
     assert "nothing is fetched without --photos-to" in capsys.readouterr().err

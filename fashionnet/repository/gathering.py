@@ -34,6 +34,8 @@ TABLE = "photos.csv"
 FETCHED, COPIED = "fetched", "copied"
 """Folders of photos from web addresses and from the folder of their table."""
 
+_COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip")
+
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """`fashionnet.progress.progress`: what is done, and how many units of it."""
 
@@ -131,6 +133,8 @@ def _write_table(path: Path, found: _Found) -> None:
 def _shards(source: str | Location) -> list[Location]:
     if isinstance(source, str):
         return []
+    if source.name.lower().endswith(_COMPRESSED):
+        raise RequestError(f"{source}: compressed archives are not read: unpack it to .tar first")
     if is_shard(source):
         return [source]
     if isinstance(source, Path) and source.is_dir():
