@@ -17,8 +17,9 @@ from fashionnet.app.limits import MANIFEST_ROWS
 from fashionnet.errors import RequestError
 from fashionnet.files import write_whole
 from fashionnet.photos import SUFFIXES, find_photos, fingerprint
-from fashionnet.repository.catalogue import Catalogue, column_names
+from fashionnet.repository.catalogue import MAXIMUM_ID, Catalogue, column_names
 from fashionnet.repository.listing import (
+    UNPRINTABLE,
     LeftOutRow,
     broken_rows,
     photo_inside,
@@ -108,12 +109,13 @@ def find_added(root: Path, reserved: Sequence[str]) -> Added:
         names = column_names(table.columns.column_names, reserved)
         records = table.columns.to_pylist()
         for line, record in zip(table.lines, records, strict=True):
+            item = record.pop("id", None)
             try:
+                _check_id(item)
                 photo = _photo_of(record.pop("image"), root, named)
             except ValueError as reason:
                 left_out.append(LeftOutRow(f"{FOLDER}/{manifest.name} line {line}", str(reason)))
                 continue
-            item = record.pop("id", None)
             cells = {names[key]: value for key, value in record.items() if value is not None}
             # The newest table stands.
             rows.setdefault(photo, _Row(item, cells))
@@ -215,6 +217,11 @@ def _photo_of(cell: str | None, root: Path, dropped: Mapping[str, list[str]]) ->
     raise ValueError(
         f"no photo {named[0]}: add it with the table, or put it below the catalogue's folder"
     )
+
+
+def _check_id(item: str | None) -> None:
+    if item and (len(item) > MAXIMUM_ID or UNPRINTABLE.search(item)):
+        raise ValueError(f"id of over {MAXIMUM_ID} characters, or with unprintable ones")
 
 
 def _safe_stem(name: str) -> str:
