@@ -270,6 +270,13 @@ def write_figures(path: Path, figures: Mapping[str, AttributeFigures]) -> None:
     write_whole(path, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
 
 
+def write_head_figures(folder: Path, head: str, figures: AttributeFigures) -> None:
+    """Write figures.json and confusion.png of one head of a model into a folder that is there."""
+    write_confusion_plot(folder / "confusion.png", head, figures)
+    text = json.dumps(figures.to_dict(), indent=2, ensure_ascii=False)
+    (folder / "figures.json").write_text(text + "\n", encoding="utf-8")
+
+
 def write_confusion_plot(path: Path, attribute: str, figures: AttributeFigures) -> None:
     """Write a PNG of the confusion matrix: counts, on the share of the labelled class."""
     from matplotlib.figure import Figure

@@ -603,3 +603,25 @@ def test_photos_whose_names_are_no_text_are_recorded(tmp_path):
         "caf\\udce9.jpg",
         "été.jpg",
     ]
+
+
+def test_a_trained_model_is_pruned(trained, labelled, words, tmp_path, monkeypatch, capsys):
+    source, _, _ = trained
+    before = contents(source)
+    monkeypatch.setattr("fashionnet.cli.prune.PHOTOS_FITTED_TO", 3)
+    asked = ["prune", "--model", source, "--labels", labelled, "--share", 0.5]
+    asked = [str(word) for word in [*asked, "--output", tmp_path / "fast"]]
+    assert main(asked) == 0
+    assert contents(source) == before
+    pruned, whole = Model.load(tmp_path / "fast"), Model.load(source)
+    assert pruned.fingerprint != whole.fingerprint
+    assert 2 * pruned.weights["trunk/block3_conv1/bias"].size == 256
+    card = (tmp_path / "fast" / "README.md").read_text()
+    assert f"50.0% of the filters of model {whole.fingerprint} were removed" in card
+    assert json.loads((tmp_path / "fast" / "figures/pattern/figures.json").read_text())["count"]
+    capsys.readouterr()
+    assert main(asked) == 2
+    assert "exists already; name a new folder" in capsys.readouterr().err
+    # Its trunk is narrower: no head can be added to it.
+    training = start(*words, "--output", tmp_path / "fast", "--attribute", "style")
+    assert training.wait(timeout=400) == 2

@@ -24,6 +24,7 @@ COMMANDS = {
     "map": "draw all items of a repository, like beside like",
     "build": "build a repository from a catalogue",
     "train": "train heads on labelled photos",
+    "prune": "make a trained model narrower and faster",
     "train-embedding": "train a network to place pictures of one item together",
     "evaluate": "score a model on labelled photos",
     "curate": "find what is wrong with photos and labels, and clean them",

@@ -7,6 +7,8 @@ from typing import Any
 from fashionnet.network.folder import Model
 from fashionnet.network.precision import Calibration
 
+PRUNING_FILE = "pruning.json"
+
 SOURCES = """## Sources and licences
 
 - Frozen layers, and the values the others started from: VGG16 trained on ImageNet, VGG team,
@@ -36,6 +38,7 @@ def write_model_card(folder: Path, model: Model) -> None:
             "## How it was trained",
             "",
             *(line for record in records for line in _record(record)),
+            *_pruning(folder),
             sources,
         ]
     )
@@ -79,6 +82,22 @@ def _precisions(folder: Path, model: Model) -> list[str]:
         offered = "yes" if precision in calibration.precisions else "no"
         lines.append(f"| {precision} | {shown} | {offered} |")
     return [*lines, ""]
+
+
+def _pruning(folder: Path) -> list[str]:
+    path = folder / PRUNING_FILE
+    if not path.exists():
+        return []
+    record = json.loads(path.read_text(encoding="utf-8"))
+    versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
+    return [
+        f"Then {record['share']:.1%} of the filters of model {record['from']} were removed and the "
+        f"layers fitted anew to {record['photos']} training photos, seed {record['seed']}:",
+        "",
+        f"- command: `{record['command']}`",
+        f"- versions: {versions}",
+        "",
+    ]
 
 
 def _interval(figure: dict[str, float]) -> str:

@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from fashionnet.errors import RequestError
-from fashionnet.network.trunk import BLOCKS, Weights, blocks_before, blocks_from, convolutions
+from fashionnet.network.trunk import (
+    BLOCKS,
+    SEEN_BY_HEADS,
+    Weights,
+    blocks_before,
+    blocks_from,
+    convolutions,
+)
 from fashionnet.schema import RELEVANCE, Schema
 
 DEFAULT_MODEL = Path(__file__).parents[1] / "models" / "default"
@@ -140,15 +147,25 @@ class Model:
         shapes: dict[str, tuple[int, ...]] = {}
         for part, blocks in parts:
             for block in blocks:
-                before = blocks_before(block)
-                inputs = BLOCKS[before[-1]][-1] if before else 3
-                for name, outputs in zip(convolutions(block), BLOCKS[block], strict=True):
+                before = convolutions(blocks_before(block)[-1])[-1] if blocks_before(block) else ""
+                inputs = self._width(part, before) if before else 3
+                for name in convolutions(block):
+                    outputs = self._width(part, name)
                     shapes[f"{part}/{name}/kernel"] = (3, 3, inputs, outputs)
                     shapes[f"{part}/{name}/bias"] = (outputs,)
                     inputs = outputs
         for head in self.heads:
             shapes |= head_shapes(head, self.class_count(head))
         return shapes
+
+    def _width(self, part: str, layer: str) -> int:
+        """Return a layer's number of filters; one that was pruned has fewer than VGG16's."""
+        block, _, number = layer.partition("_conv")
+        most = BLOCKS[block][int(number) - 1]
+        bias = self.weights.get(f"{part}/{layer}/bias", self.weights.get(f"trunk/{layer}/bias"))
+        if bias is None or layer in SEEN_BY_HEADS or not 0 < bias.size < most:
+            return most
+        return bias.size
 
     def save(self, folder: Path) -> None:
         """Write model.json and the weights into an existing folder."""

@@ -20,7 +20,7 @@ from fashionnet.evaluation import (
     AttributeFigures,
     evaluate_attribute,
     fit_temperature,
-    write_confusion_plot,
+    write_head_figures,
     write_history_plot,
 )
 from fashionnet.labels import (
@@ -409,9 +409,7 @@ def _write_figures(
     folder.mkdir(parents=True)
     write_history(folder / "history.csv", history)
     write_history_plot(folder / "history.png", head, history)
-    write_confusion_plot(folder / "confusion.png", head, figures)
-    text = json.dumps(figures.to_dict(), indent=2, ensure_ascii=False)
-    (folder / "figures.json").write_text(text + "\n", encoding="utf-8")
+    write_head_figures(folder, head, figures)
 
 
 def _labels_fingerprint(labels: LabelledPhotos) -> str:

@@ -52,6 +52,10 @@ def convolutions(block: str) -> list[str]:
     return [f"{block}_conv{number}" for number in range(1, len(BLOCKS[block]) + 1)]
 
 
+SEEN_BY_HEADS = tuple(convolutions(block)[-1] for block in list(BLOCKS)[-2:])
+"""Layers whose pooled answers are what a head takes: their width is fixed."""
+
+
 def find_imagenet_weights(given: Path | None) -> Path:
     """Return the file of VGG16's ImageNet weights: the one given, or one that is at hand.
 
