@@ -186,6 +186,8 @@ class Model:
         save_file(_quantised(self.weights), folder / WEIGHTS_FILE)
         text = json.dumps(document, indent=2, ensure_ascii=False)
         (folder / MODEL_FILE).write_text(text + "\n", encoding="utf-8")
+        # safetensors writes files that nobody else may read.
+        shutil.copymode(folder / MODEL_FILE, folder / WEIGHTS_FILE)
 
 
 def rounded(weights: Weights) -> Weights:
