@@ -23,6 +23,7 @@ from fashionnet.compatibility.look_features import FeatureStore, ModelBackbone
 from fashionnet.compatibility.look_pairs import Picture
 from fashionnet.compatibility.look_run import cut_catalogue
 from fashionnet.compatibility.look_scores import draw_wrong, plain_auc, scores_of
+from fashionnet.photos import decode, read_bytes
 
 COMPONENTS, RIDGES, WRONG_TRAINED = 8, (1.0, 10.0, 100.0), 8
 KINDS = (("colours",), ("pooled",), ("regions",), ("colours", "pooled"), ("colours", "regions"))
@@ -79,8 +80,8 @@ def seen_of(pictures: Sequence[Picture], cloths: Sequence[Path], store: FeatureS
 
 def colours(cloth: Path) -> Array:
     """Return the mean and deviation of L*, a*, b* and the mean chroma of a picture: (7,)."""
-    image = cv2.cvtColor(cv2.imread(str(cloth)).astype(np.float32) / 255, cv2.COLOR_BGR2LAB)
-    points = image.reshape(-1, 3)
+    image = decode(read_bytes(cloth)).astype(np.float32) / 255
+    points = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2LAB)).reshape(-1, 3)
     chroma = np.hypot(points[:, 1], points[:, 2]).mean()
     return np.concatenate([points.mean(axis=0), points.std(axis=0), [chroma]])
 
