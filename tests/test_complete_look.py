@@ -404,6 +404,7 @@ def test_what_is_said_where_no_look_model_is_works_as_it_stands(
     for name, views in (("pairs", Views()), ("people", Views("top", "cloth"))):
         assert LookModel.load(tmp_path / "runs" / name).views == views
         assert f"{name}: now: python -m fashionnet complete-look SCENE.jpg" in printed
+    assert "pairs: by its AUC not surely better than chance" in printed
     assert run("train-look", "runs") == 2
     assert "none of" in capsys.readouterr().err
 

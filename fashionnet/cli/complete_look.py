@@ -50,6 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     from PIL import Image as pillow
 
     from fashionnet.compatibility.complete_look import LookFinder
+    from fashionnet.compatibility.look_products import ids_of_category
     from fashionnet.compatibility.look_report import assemble_look
     from fashionnet.errors import RequestError
     from fashionnet.photos import UnreadablePhotoError, decode, read_bytes
@@ -65,13 +66,14 @@ def run(arguments: argparse.Namespace) -> int:
     except UnreadablePhotoError as error:
         raise RequestError(f"{arguments.scene}: {error}") from error
     repository = Repository.open(arguments.repository)
-    with progress("products", len(repository)) as advance:
+    column, wanted = ids_of_category(repository, arguments.category, arguments.category_column)
+    with progress("products", len(wanted)) as advance:
         completed = finder.complete(
             scene,
             repository,
             arguments.category,
             arguments.top,
-            arguments.category_column,
+            column,
             advance=advance,
         )
     for note in completed.notes:

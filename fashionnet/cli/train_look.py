@@ -10,6 +10,9 @@ from fashionnet.cli.experiments import add_experiment_arguments
 if TYPE_CHECKING:
     from fashionnet.compatibility.look_experiment import LookExperiment
 
+CHANCE = 0.5
+"""The AUC of scores drawn at random."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `train-look` takes."""
@@ -36,6 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
                 for figure, (value, low, high) in figures.items()
             )
             print(f"{name}: test part, {method}: {said}")
+        if result["test"]["look model"]["auc"][1] <= CHANCE:
+            print(f"{name}: by its AUC not surely better than chance: more pairs may help")
         print(
             f"{name}: now: python -m fashionnet complete-look SCENE.jpg --category CATEGORY "
             f"--repository REPOSITORY --look {arguments.output / name}"
