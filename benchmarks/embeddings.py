@@ -7,15 +7,14 @@ Two tasks, both scored by `fashionnet.similarity.protocol` on items that nothing
     product-names    two apparel products of the shop with one productDisplayName
 
 Near-duplicate photos are on one side of the split. Every experiment of examples/embeddings is
-trained on each task, and stands beside two embeddings that learned nothing of it: VGG16's ImageNet
-features, averaged, and the embedding of the model that ships. The last is also shown after the
-linear map that takes the variation within items out (within-class covariance normalisation: Hatch
-et al., 2006, "Within-class covariance normalization for SVM-based speaker recognition"), learned
-from the training items. With `--repository`, built from the shop's photos by the model that ships,
-the ten nearest of test photos are also judged by their true labels, before and after that map.
+trained on each task, and stands beside embeddings that were not: VGG16's ImageNet features,
+averaged, and the embedding of the model that ships, with its projection and without. The last
+column says of each how many of the ten nearest of a photo have all its true attributes, among the
+shop's photos of the test part of the model that ships. Every column is of photos that nothing in
+its row was trained on, but for the projection: it learned from the training products of
+product-names, some of whose photos may be in views.
 
-    PYTHONPATH=. python benchmarks/embeddings.py --data ../shared/data --output embeddings \
-        --repository shop.repository
+    PYTHONPATH=. python benchmarks/embeddings.py --data ../shared/data --output embeddings
 """
 
 import argparse
@@ -25,27 +24,29 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from accuracy import read_split
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
-from similarity import bootstrap, labelled
+from similarity import bootstrap
 
 from fashionnet.cli import run_command
 from fashionnet.errors import RequestError
 from fashionnet.experiments import RESULTS_FILE, read_experiment
-from fashionnet.labels import read_labels
+from fashionnet.labels import UNKNOWN, read_labels
 from fashionnet.network.compiled import CompiledNetwork
 from fashionnet.network.folder import DEFAULT_MODEL, Model
 from fashionnet.network.graph import frozen_graph
+from fashionnet.network.precision import Calibration
 from fashionnet.network.trunk import IMAGE_SIZE, find_imagenet_weights, load_imagenet_weights
-from fashionnet.photos import Image, read_ahead
+from fashionnet.photos import Image, decode, read_ahead, read_bytes
 from fashionnet.progress import progress
-from fashionnet.repository.store import Repository
 from fashionnet.schema import Schema
 from fashionnet.similarity.experiment import Augmentation, EmbeddingExperiment, Pairs, Views
 from fashionnet.similarity.item_data import read_parts
@@ -53,6 +54,7 @@ from fashionnet.similarity.item_pictures import ItemPictures
 from fashionnet.similarity.picture_features import BATCH, PictureImages
 from fashionnet.similarity.picture_views import ViewSettings
 from fashionnet.similarity.protocol import score_embedding
+from fashionnet.similarity.trained import TrainedEmbedding
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "embeddings"
 TASKS = ("views", "product-names")
@@ -62,7 +64,8 @@ TOPS = ("top_1", "top_5", "top_10")
 VGG16_PARAMETERS = 14_714_688
 
 Embed = Callable[[Sequence[Image]], NDArray[np.float32]]
-Map = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+Judged = tuple[list[Path], NDArray[np.int16]]
+"""Photos, and their codes (N, A)."""
 
 
 def main() -> int:
@@ -70,7 +73,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--output", type=Path, required=True, help="for data, runs and features")
-    parser.add_argument("--repository", type=Path, help="of the shop's photos")
     parser.add_argument(
         "--experiments", type=Path, nargs="+", default=[EXAMPLES], help="folders of TOML files"
     )
@@ -104,12 +106,14 @@ def run_task(task: str, arguments: argparse.Namespace) -> None:
     if code := run_command("train-embedding", words):
         raise RequestError(f"train-embedding ended with {code}")
     parts = read_parts(data, arguments.seed, folder)
-    rows, whitened = baselines(parts, data, arguments.seed)
+    judged = labelled_test_photos(arguments.data)
+    rows = baselines(parts, data, arguments.seed, judged)
     for file in sorted(experiments.glob("*.toml")):
-        rows[file.stem] = json.loads((folder / "runs" / file.stem / RESULTS_FILE).read_text())
+        run = folder / "runs" / file.stem
+        rows[file.stem] = json.loads((run / RESULTS_FILE).read_text())
+        embed = TrainedEmbedding.open(run, rows[file.stem]["precision"]).embed
+        rows[file.stem]["attributes"] = attributes_of(embed, judged)
     show(task, parts, rows)
-    if arguments.repository:
-        show_attributes(arguments, whitened)
 
 
 def apparel(data: Path) -> dict[str, list[str]]:
@@ -163,58 +167,60 @@ def write_experiment(path: Path, base: Path, data: Views | Pairs, seed: int) -> 
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def labelled_test_photos(data: Path) -> Judged:
+    """Return photos of the shop, of the test part of the model that ships, and all true codes."""
+    labels = read_labels(data / "attributes.csv", data, Schema.default())
+    truth = np.stack([labels.codes[name] for name in labels.schema.names], axis=1)
+    split = read_split(DEFAULT_MODEL)
+    rows = [
+        row
+        for row, name in enumerate(labels.names)
+        if name.startswith("catalogue/")
+        and split.get(name, ("", ""))[1] == "test"
+        and (truth[row] != UNKNOWN).all()
+    ]
+    return [labels.photos[row] for row in rows], truth[rows]
+
+
+def attributes_of(embed: Embed, judged: Judged) -> str:
+    """Return the mean share of the ten nearest with all of a photo's attributes."""
+    photos, truth = judged
+    embeddings = embed([decode(read_bytes(photo)) for photo in photos])
+    return bootstrap(same_attributes(embeddings, truth), seed=0)
+
+
 def baselines(
-    parts: dict[str, ItemPictures], data: Views | Pairs, seed: int
-) -> tuple[dict[str, Any], Map]:
-    """Score what was trained on other things; returns the map that was learned, too."""
+    parts: dict[str, ItemPictures], data: Views | Pairs, seed: int, judged: Judged
+) -> dict[str, Any]:
+    """Score what was not trained here."""
     graph = frozen_graph(load_imagenet_weights(find_imagenet_weights(None)), "block5")
-    network = CompiledNetwork.open()
-    size = network.embedding_size
-    count = sum(array.size for array in Model.load().weights.values())
+    model = Model.load()
+    calibration = Calibration.load(DEFAULT_MODEL, model)
+    shipped = CompiledNetwork(model, calibration=calibration)
+    plain = CompiledNetwork(replace(model, projection=None), calibration=calibration)
+    count = sum(array.size for array in model.weights.values())
+    size = shipped.embedding_size
 
     def frozen(images: Sequence[Image]) -> NDArray[np.float32]:
         return np.stack([pooled[:size] for _, pooled in graph.run(images)])
 
-    def shipped(images: Sequence[Image]) -> NDArray[np.float32]:
-        return network.describe(images).embeddings
-
-    views = data.views if isinstance(data, Views) else ViewSettings()
-    images = PictureImages(IMAGE_SIZE, views, Augmentation(), seed)
-    train = parts["train"]
-    # Photos that have no other picture say how views vary, as in the trainings.
-    numbers = (1, 2) if isinstance(data, Views) else (0,)
-    learned = [embedded(shipped, train, images, number)[0] for number in numbers]
-    mean, within = whitening(np.concatenate(learned), np.tile(train.labels, len(numbers)))
-
-    def whitened(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray((embeddings - mean) @ within, np.float32)
-
-    rows = {
-        "ImageNet's features, as they are": scored(frozen, VGG16_PARAMETERS, parts, images),
-        "the model that ships": scored(shipped, count, parts, images),
-        "the model that ships, whitened": scored(
-            lambda images: whitened(shipped(images)), count + size**2, parts, images
+    embeds: dict[str, tuple[Embed, int]] = {
+        "ImageNet's features, as they are": (frozen, VGG16_PARAMETERS),
+        "the model that ships": (
+            lambda images: shipped.describe(images).embeddings,
+            count + size * (size + 1),
+        ),
+        "the model that ships, without its projection": (
+            lambda images: plain.describe(images).embeddings,
+            count,
         ),
     }
-    return rows, whitened
-
-
-def whitening(
-    embeddings: NDArray[np.float32], labels: NDArray[np.int64]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the mean (D,) and the map (D, D) that makes the spread within items even.
-
-    The covariance within items is shrunk half way to a multiple of the unit matrix.
-    """
-    _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    means = np.zeros((len(counts), embeddings.shape[1]))
-    np.add.at(means, inverse, embeddings)
-    apart = (embeddings - (means / counts[:, None])[inverse])[counts[inverse] > 1]
-    covariance = apart.T @ apart / max(1, len(apart) - (counts > 1).sum())
-    covariance += np.trace(covariance) / len(covariance) * np.eye(len(covariance))
-    values, vectors = np.linalg.eigh(covariance)
-    within = vectors * values**-0.5
-    return embeddings.mean(axis=0).astype(np.float32), within.astype(np.float32)
+    views = data.views if isinstance(data, Views) else ViewSettings()
+    images = PictureImages(IMAGE_SIZE, views, Augmentation(), seed)
+    return {
+        name: {**scored(embed, weights, parts, images), "attributes": attributes_of(embed, judged)}
+        for name, (embed, weights) in embeds.items()
+    }
 
 
 def scored(
@@ -249,35 +255,27 @@ def show(task: str, parts: dict[str, ItemPictures], rows: dict[str, Any]) -> Non
     """Print the table."""
     counts = ", ".join(f"{len(part)} {name}" for name, part in parts.items())
     print(f"{task}: pictures: {counts}")
-    table = Table(
-        "embedding", "top-1", "top-5", "top-10", "validation top-10", "epoch", "weights", "photos/s"
-    )
+    measured = "top-1", "top-5", "top-10", "validation top-10", "same attributes"
+    table = Table("embedding", *measured, "epoch", "weights", "photos/s")
     for name, row in rows.items():
         cells = [interval(row["test"][top]) for top in TOPS]
         validation = f"{row['validation']['top_10']['value']:.3f}"
         weights, rate = f"{row['parameters'] / 1e6:.1f} M", f"{row['photos_a_second']:.0f}"
         # Of the best weights, and of how many.
         epoch = f"{row['best_epoch']}/{row['epochs']}" if "epochs" in row else ""
-        table.add_row(name, *cells, validation, epoch, weights, rate)
-    Console(width=150).print(table)
+        table.add_row(name, *cells, validation, row["attributes"], epoch, weights, rate)
+    Console(width=190).print(table)
 
 
-def show_attributes(arguments: argparse.Namespace, whitened: Map) -> None:
-    """Print how many of the ten nearest have all true attributes of a test photo."""
-    items = Repository.open(arguments.repository).items()
-    labels = read_labels(arguments.data / "attributes.csv", arguments.data, Schema.default())
-    photos = labelled(items, labels, DEFAULT_MODEL)
-    pool = np.flatnonzero(np.isin(photos.parts, ("validation", "test")))
-    queries = np.flatnonzero(photos.parts[pool] == "test")
-    truth, embeddings = photos.truth[pool], photos.items.vectors.embeddings[pool]
-    for name, places in (("as it is", embeddings), ("whitened", whitened(embeddings))):
-        units = places / np.linalg.norm(places, axis=1, keepdims=True)
-        likeness = units[queries] @ units.T
-        likeness[np.arange(len(queries)), queries] = -2
-        nearest = np.argsort(-likeness, axis=1)[:, :10]
-        same = (truth[nearest] == truth[queries][:, None]).all(axis=2).mean(axis=1)
-        shown = bootstrap(same, arguments.seed)
-        print(f"{name}: of the ten nearest of {len(same)} photos have all attributes: {shown}")
+def same_attributes(
+    embeddings: NDArray[np.float32], truth: NDArray[np.int16]
+) -> NDArray[np.float64]:
+    """Return float64 (N,): the share of the ten nearest of N photos with all their attributes."""
+    units = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    likeness = units @ units.T
+    np.fill_diagonal(likeness, -2)
+    nearest = np.argsort(-likeness, axis=1)[:, :10]
+    return np.asarray((truth[nearest] == truth[:, None]).all(axis=2).mean(axis=1))
 
 
 def interval(figure: dict[str, float]) -> str:

@@ -21,8 +21,8 @@ from fashionnet.network.compiled import CompiledNetwork
 from fashionnet.network.folder import DEFAULT_MODEL
 from fashionnet.photos import decode, read_bytes
 
-PHOTOS = 500
-EVERY = 10
+PHOTOS = 200
+EVERY = 5
 QUANTILES = (0.5, 0.99, 0.999, 0.9999)
 
 

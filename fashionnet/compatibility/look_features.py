@@ -2,9 +2,10 @@
 
 Of a picture are kept the average of the last feature map's filters, of unit length; and the output
 of a layer below, averaged over a grid of REGIONS×REGIONS. The backbone is VGG16's convolutions as a
-model folder holds them, of which the pooled features are the embedding that a repository holds of
-its items and the layer below is the block before the last; or a network of keras.applications
-(`fashionnet.compatibility.look_keras`), which needs Keras wherever a picture is seen.
+model folder holds them, of which the pooled features, through the model's projection where it has
+one, are the embedding that a repository holds of its items and the layer below is the block before
+the last; or a network of keras.applications (`fashionnet.compatibility.look_keras`), which needs
+Keras wherever a picture is seen.
 """
 
 import os
@@ -78,7 +79,7 @@ class ModelBackbone:
             raise RequestError("looks need OpenVINO: pip install -r requirements.txt")
         from fashionnet.network.graph import frozen_graph
 
-        self.fingerprint = model.fingerprint
+        self.fingerprint, self._projection = model.fingerprint, model.projection
         self._graph = frozen_graph(convolutions_of(model), _LAST)
         self.precision = self._graph.precision
 
@@ -90,7 +91,10 @@ class ModelBackbone:
     def run(self, images: Iterable[Image]) -> Iterator[Seen]:
         """Yield what is seen of each image, in order."""
         for cut, pooled in self._graph.run(images):
-            yield unit(pooled[:WIDTH]), cells(cut)
+            whole = unit(pooled[:WIDTH])
+            if self._projection:
+                whole = self._projection(whole[None])[0]
+            yield whole, cells(cut)
 
 
 def unit(pooled: NDArray[np.float32]) -> NDArray[np.float32]:

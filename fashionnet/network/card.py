@@ -8,6 +8,7 @@ from fashionnet.network.folder import Model
 from fashionnet.network.precision import Calibration
 
 PRUNING_FILE = "pruning.json"
+PROJECTION_FIGURES = "projection.json"
 
 SOURCES = """## Sources and licences
 
@@ -35,6 +36,7 @@ def write_model_card(folder: Path, model: Model) -> None:
             *_figures(folder, model),
             "",
             *_precisions(folder, model),
+            *_projection(folder, model),
             "## How it was trained",
             "",
             *(line for record in records for line in _record(record)),
@@ -96,6 +98,25 @@ def _pruning(folder: Path) -> list[str]:
         "",
         f"- command: `{record['command']}`",
         f"- versions: {versions}",
+        "",
+    ]
+
+
+def _projection(folder: Path, model: Model) -> list[str]:
+    path = folder / PROJECTION_FIGURES
+    if model.projection is None or not path.exists():
+        return []
+    record = json.loads(path.read_text(encoding="utf-8"))
+    plain, projected = (record["test"][name] for name in ("plain", "projected"))
+    return [
+        "## Projection of the embedding",
+        "",
+        "A linear map that finds other products of a name and keeps the attributes. On test photos",
+        "the share whose other product is among the k nearest, and of the ten nearest the share",
+        "that has all attributes of a photo (95% intervals):",
+        "",
+        f"- command: `{record['command']}`",
+        *(f"- {name}: {projected[name]}, without it {plain[name]}" for name in plain),
         "",
     ]
 

@@ -7,9 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionnet.network.folder import DEFAULT_MODEL, Model
+from fashionnet.network.folder import DEFAULT_MODEL, EMBEDDING_SIZE, Model
 from fashionnet.network.precision import Calibration, choose_precision, has_openvino
-from fashionnet.network.trunk import BLOCKS
 from fashionnet.photos import Image
 from fashionnet.schema import RELEVANCE
 from fashionnet.vectors import FashionVectors
@@ -42,8 +41,8 @@ class CompiledNetwork:
         self.precision = choose_precision(precision, calibration)
         self.schema = model.schema
         self.fingerprint = model.fingerprint
-        self.embedding_size = list(BLOCKS.values())[-1][-1]
-        self._heads = model.heads
+        self.embedding_size = EMBEDDING_SIZE
+        self._heads, self._projection = model.heads, model.projection
         self._engine = _engine(model, self.precision, calibration)
 
     @classmethod
@@ -62,6 +61,8 @@ class CompiledNetwork:
         if not rows:
             return FashionVectors.empty(self.schema, self.embedding_size)
         *probabilities, embeddings = (np.stack(column) for column in zip(*rows, strict=True))
+        if self._projection:
+            embeddings = self._projection(embeddings)
         by_head = dict(zip(self._heads, probabilities, strict=True))
         relevance = by_head[RELEVANCE][:, 1] if RELEVANCE in by_head else np.ones(len(rows), "f4")
         return FashionVectors(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from fashionnet.errors import RequestError
+from fashionnet.network.projection import Projection
 from fashionnet.network.trunk import (
     BLOCKS,
     SEEN_BY_HEADS,
@@ -29,6 +30,9 @@ FORMAT = 1
 MODEL_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
 _SCALE = "/scale"
+
+EMBEDDING_SIZE = list(BLOCKS.values())[-1][-1]
+"""How many numbers an embedding has: one for each filter of the last convolution."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +55,14 @@ class Model:
         weights: float32 arrays, `trunk/block1_conv1/kernel`, `<branch>/block5_conv1/kernel`,
             `<head>/hidden/kernel`, `<head>/softmax/bias`, ... On disk kernels are 8-bit whole
             numbers with a scale for each output, biases float32.
+        projection: what makes the embedding of the last block's average; None keeps that as it is.
     """
 
     schema: Schema
     branches: tuple[Branch, ...]
     temperatures: Mapping[str, float]
     weights: Weights
+    projection: Projection | None = None
 
     @property
     def heads(self) -> list[str]:
@@ -84,6 +90,9 @@ class Model:
         for name in sorted(self.weights):
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(self.weights[name], np.float32).data)
+        if self.projection:
+            for array in (self.projection.mean, self.projection.kernel):
+                digest.update(np.ascontiguousarray(array, np.float32).data)
         return digest.hexdigest()[:16]
 
     @classmethod
@@ -102,6 +111,7 @@ class Model:
                 ),
                 {head: float(value) for head, value in document["temperatures"].items()},
                 _dequantised(load_file(folder / WEIGHTS_FILE)),
+                Projection.load(folder, EMBEDDING_SIZE),
             )
             model._check()
         except FileNotFoundError as error:
@@ -184,6 +194,8 @@ class Model:
             "temperatures": dict(self.temperatures),
         }
         save_file(_quantised(self.weights), folder / WEIGHTS_FILE)
+        if self.projection:
+            self.projection.save(folder)
         text = json.dumps(document, indent=2, ensure_ascii=False)
         (folder / MODEL_FILE).write_text(text + "\n", encoding="utf-8")
         # safetensors writes files that nobody else may read.

@@ -335,6 +335,10 @@ def _joined(
         (*kept, *branches),
         temperatures,
         weights,
+        # It goes with the first branch, whose last block the embedding is made of.
+        existing.projection
+        if existing and kept[:1] and kept[0].name == existing.branches[0].name
+        else None,
     )
 
 
