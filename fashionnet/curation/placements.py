@@ -157,7 +157,10 @@ def _alike(
         a, b = lengths[places], part_lengths
         squares = (a * a + b * b - 2 * a * b * likeness) / units.shape[1]
         squares += (means[places] - part_means) ** 2
-        near = np.flatnonzero((likeness >= LEAST_LIKENESS) & (squares <= MOST_DIFFERENCE**2))
+        near = (likeness >= LEAST_LIKENESS) & (squares <= MOST_DIFFERENCE**2)
+        # A photo that may be all of the other need not be compared with it the other way round.
+        is_all = (warps[places, 0, 0] == 1) & (warps[places, 1, 1] == 1)
+        near = np.flatnonzero(near & ~(is_all & (parts > whole)))
         yield Placements(
             np.full(len(near), whole, np.intp),
             parts[near],
