@@ -125,26 +125,35 @@ def _placements_in(
 ) -> Placements:
     """Return every likely place in some wholes of the parts that go with each."""
     ratios = looks.sizes[:, 0] / np.maximum(looks.sizes[:, 1], 1)
+    pixels = looks.sizes.prod(axis=1)
     found: list[Placements] = []
     for whole, parts in zip(block[0].tolist(), block[1], strict=True):
+        # Of photos of equal size it is the later one.
+        is_larger = (pixels[parts] > pixels[whole]) | (
+            (pixels[parts] == pixels[whole]) & (parts > whole)
+        )
         steps = np.round(np.log(ratios[whole] / ratios[parts]) / _STRETCH_STEP)
         for step in np.unique(steps).tolist():
             windows, warps = _windows(looks.thumbnails[whole], float(np.exp(step * _STRETCH_STEP)))
             if len(warps):
-                found += _alike(whole, parts[steps == step], windows, warps, small)
+                here = steps == step
+                found += _alike(whole, parts[here], is_larger[here], windows, warps, small)
     return _joined(found)
 
 
 def _alike(
     whole: int,
     parts: NDArray[np.intp],
+    is_larger: NDArray[np.bool_],
     windows: NDArray[Any],
     warps: NDArray[np.float32],
     small: NDArray[np.uint8],
 ) -> Iterator[Placements]:
     """Yield where parts are like a window, upright and mirrored: the likeliest place of each.
 
-    Many garments are like their own mirror image at this size: both ways are kept.
+    Many garments are like their own mirror image at this size: both ways are kept. Where a part
+    may be all of the whole, only the smaller of the two photos, which has less detail, is the
+    part: `is_larger` says of which parts it is the whole.
     """
     units, lengths, means = _centred(windows)
     for is_mirrored in (False, True):
@@ -158,9 +167,8 @@ def _alike(
         squares = (a * a + b * b - 2 * a * b * likeness) / units.shape[1]
         squares += (means[places] - part_means) ** 2
         near = (likeness >= LEAST_LIKENESS) & (squares <= MOST_DIFFERENCE**2)
-        # A photo that may be all of the other need not be compared with it the other way round.
         is_all = (warps[places, 0, 0] == 1) & (warps[places, 1, 1] == 1)
-        near = np.flatnonzero(near & ~(is_all & (parts > whole)))
+        near = np.flatnonzero(near & ~(is_all & is_larger))
         yield Placements(
             np.full(len(near), whole, np.intp),
             parts[near],
