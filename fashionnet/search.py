@@ -25,7 +25,7 @@ MOST_TIED = 32_768
 MOST_READ = 2048
 """Embeddings that are read at most to find the visually nearest."""
 
-_BLOCK = 8192
+_BLOCK = 2048
 _FIRST_RUNS = 1024
 _EMBEDDINGS_READ = 512
 # Above the rounding of single precision, far below the differences that the order goes by.
@@ -175,7 +175,7 @@ def _cosine_bounds(
     bounds = np.empty(len(rows), np.float32)
     for block in blocks(len(rows), _BLOCK):
         part = rows[block]
-        products = weights @ columns.coarse[part].T.astype(np.float32)
+        products = weights @ np.take(columns.coarse, part, axis=0).astype(np.float32).T
         bounds[block] = (products + constants + lengths @ columns.bounds[part].T).max(axis=0)
     return bounds
 
