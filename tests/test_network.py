@@ -1,8 +1,12 @@
 """The network on disk, compiled and frozen: the same photo gives the same vector everywhere."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -476,3 +480,18 @@ def test_a_view_keeps_the_garment_upright_and_in_the_picture(view, seed):
     low = columns[rows > SIDE * 0.65]
     assert len(low)
     assert (np.median(low) > SIDE / 2) == (view % 2 == 1)
+
+
+def test_nobody_is_told_that_the_network_runs(tmp_path):
+    code = "import fashionnet.network.graph, sys; print(sys.modules['openvino_telemetry'])"
+    environment = {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "None\n"
+    # Where OpenVINO reports, it first keeps a number for this machine.
+    assert not list(tmp_path.iterdir())
