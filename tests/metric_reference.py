@@ -72,14 +72,3 @@ def supervised_contrastive(distances, positives, negatives, temperature=0.1):
             chances = [np.exp(-d / temperature) / everyone for d in row[own]]
             losses.append(-sum(np.log(chance) for chance in chances) / own.sum())
     return sum(losses) / len(losses) if losses else 0.0
-
-
-def proxy_anchor(distances, positives, negatives, alpha=32.0, margin=0.1):
-    pulled, pushed = [], []
-    for column, own, others in zip(distances.T, positives.T, negatives.T, strict=True):
-        if own.any():
-            total = sum(np.exp(-alpha * ((1 - d) - margin)) for d in column[own])
-            pulled.append(np.log(1 + total))
-        total = sum(np.exp(alpha * ((1 - d) + margin)) for d in column[others])
-        pushed.append(np.log(1 + total))
-    return (sum(pulled) / len(pulled) if pulled else 0.0) + sum(pushed) / len(pushed)

@@ -25,7 +25,6 @@ LOSSES = {
     },
     "multi-similarity": (losses.multi_similarity, reference.multi_similarity),
     "supervised-contrastive": (losses.supervised_contrastive, reference.supervised_contrastive),
-    "proxy-anchor": (losses.proxy_anchor, reference.proxy_anchor),
 }
 # A label that stands once, two pairs, and three of a kind.
 LABELS = np.array([3, 0, 0, 1, 1, 2, 2, 2])
@@ -178,25 +177,6 @@ def test_losses_and_their_gradients_are_those_written_out(name, distance):
     assert value == pytest.approx(reference_loss(points), rel=1e-3)
     expected = numerical_gradient(reference_loss, points)
     np.testing.assert_allclose(gradient, expected, atol=3e-3 * max(1.0, np.abs(expected).max()))
-
-
-@pytest.mark.parametrize("distance", DISTANCES)
-def test_proxy_anchor_over_proxies_is_that_written_out(distance):
-    points, proxies = random_points(6), random_points(7, 5)
-    positives = np.eye(5, dtype=bool)[LABELS]
-
-    def reference_loss(points):
-        distances = reference.matrix(distance, points, proxies)
-        return reference.proxy_anchor(distances, positives, ~positives)
-
-    def loss(points):
-        distances = DISTANCES[distance](points, ops.array(proxies, "float32"))
-        return losses.proxy_anchor(distances, positives, ~positives)
-
-    value, gradient = value_and_gradient(loss, points)
-    assert value == pytest.approx(reference_loss(points), rel=1e-3)
-    expected = numerical_gradient(reference_loss, points)
-    np.testing.assert_allclose(gradient, expected, atol=3e-3 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("name", LOSSES)

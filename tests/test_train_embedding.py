@@ -37,7 +37,7 @@ items = 8
 """
 BACKBONE = '[network]\nname = "backbone"\nimage_size = 32\n'
 RUNS = {
-    "proxies": 'epochs = 1\n[loss]\nname = "proxy-anchor"\n[optimiser]\nname = "sgd"\n',
+    "pairs": 'epochs = 1\n[loss]\nname = "multi-similarity"\n[optimiser]\nname = "sgd"\n',
     "triplets": '[loss]\nname = "triplet"\nmining = "hard"\n[schedule]\nwarm_up = 0.2\n',
     "vae": 'epochs = 1\ndistance = "l2"\n[network]\nname = "vae"\nimage_size = 32\n',
     "vgg16": 'epochs = 1\n[loss]\nname = "supervised-contrastive"\n'

@@ -125,14 +125,6 @@ class SupervisedContrastive(Settings):
     temperature: Positive = 0.1
 
 
-class ProxyAnchor(Settings):
-    """See `fashionnet.similarity.losses.proxy_anchor`."""
-
-    name: Literal["proxy-anchor"]
-    alpha: Positive = 32.0
-    margin: Positive = 0.1
-
-
 class Augmentation(ViewSettings):
     """Views of the training pictures: in every epoch another."""
 
@@ -186,7 +178,7 @@ class EmbeddingExperiment(Settings):
     size: Annotated[int, Field(ge=1, le=4096)] = 20
     distance: Literal["l2", "squared-l2", "cosine", "angular"] = "angular"
     loss: Annotated[
-        Triplet | MultiSimilarity | SupervisedContrastive | ProxyAnchor,
+        Triplet | MultiSimilarity | SupervisedContrastive,
         Field(discriminator="name"),
     ] = Triplet()
     augmentation: Augmentation = Augmentation()

@@ -2,9 +2,9 @@
 
 Each takes the distances from N anchors to M points, float (N, M), and which of these points are the
 anchors' positives and negatives, bool (N, M) each, and returns one float32. The points are those of
-the batch itself (`fashionnet.similarity.miners.masks_of_labels` says what belongs together there);
-`proxy_anchor` is made for proxies, one learned point a class. Formulas are in distances d; where a
-paper writes a cosine similarity s, d = 1 − s, the distance `cosine`.
+the batch itself (`fashionnet.similarity.miners.masks_of_labels` says what belongs together there).
+Formulas are in distances d; where a paper writes a cosine similarity s, d = 1 − s, the distance
+`cosine`.
 
 A batch without positives or without negatives gives a finite loss: 0 for those that need both.
 """
@@ -82,27 +82,6 @@ def supervised_contrastive(
     chances = ops.where(positives, logits - normaliser, 0.0)
     counts = ops.sum(ops.cast(positives, "float32"), 1)
     return _mean(-ops.sum(chances, 1) / ops.maximum(counts, 1.0), counts > 0.0)
-
-
-def proxy_anchor(
-    distances: keras.KerasTensor,
-    positives: keras.KerasTensor,
-    negatives: keras.KerasTensor,
-    *,
-    alpha: float = 32.0,
-    margin: float = 0.1,
-) -> keras.KerasTensor:
-    """Return the proxy-anchor loss over the distances from N points x to the proxies r of M classes
-
-        mean over r with positives of log(1 + Σ_{x of r} exp(α (d(x, r) − 1 + δ)))
-        + mean over all r of log(1 + Σ_{x not of r} exp(α (1 − d(x, r) + δ)))
-
-    Kim et al., 2020, "Proxy Anchor Loss for Deep Metric Learning", (4), with its values of α and
-    the margin δ.
-    """
-    pulled = _log_one_plus_sum(alpha * (distances - 1.0 + margin), positives, 0)
-    pushed = _log_one_plus_sum(alpha * (1.0 - distances + margin), negatives, 0)
-    return _mean(pulled, ops.any(positives, 0)) + ops.mean(pushed)
 
 
 def _log_one_plus_sum(

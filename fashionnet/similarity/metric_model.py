@@ -11,37 +11,20 @@ from fashionnet.similarity.experiment import (
     SGD,
     EmbeddingExperiment,
     MultiSimilarity,
-    ProxyAnchor,
     SupervisedContrastive,
     Triplet,
 )
 from fashionnet.similarity.miners import MINERS, masks_of_labels
 
-_PROXY_LENGTH = 0.1
-
 
 class MetricModel(keras.Model):
-    """A network whose loss is one of distances between embeddings, or to learned proxies.
+    """A network whose loss is one of distances between embeddings; its labels are int (N,)."""
 
-    Its labels are int (N,) from 0 to C - 1, the items; C proxies are learned for the losses that
-    want them.
-    """
-
-    def __init__(self, network: keras.Model, experiment: EmbeddingExperiment, classes: int) -> None:
+    def __init__(self, network: keras.Model, experiment: EmbeddingExperiment) -> None:
         super().__init__()
         self.network = network
         self.distance: Distance = DISTANCES[experiment.distance]
         self.loss_of_distances = loss_of(experiment)
-        self.proxies = None
-        if isinstance(experiment.loss, ProxyAnchor):
-            # Short, so that the steps that suit the network turn them far enough.
-            deviation = _PROXY_LENGTH / experiment.size**0.5
-            self.proxies = self.add_weight(
-                shape=(classes, experiment.size),
-                initializer=keras.initializers.RandomNormal(stddev=deviation),
-                dtype="float32",
-                name="proxies",
-            )
 
     def call(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
         """Return the embeddings, float32 (N, D)."""
@@ -59,11 +42,7 @@ class MetricModel(keras.Model):
         if self.losses:
             # An auto-encoder's own.
             return sum(self.losses)
-        if self.proxies is None:
-            return self.loss_of_distances(self.distance(y_pred, y_pred), *masks_of_labels(y))
-        own = keras.ops.one_hot(y, self.proxies.shape[0], dtype="bool")
-        distances = self.distance(y_pred, self.proxies)
-        return self.loss_of_distances(distances, own, keras.ops.logical_not(own))
+        return self.loss_of_distances(self.distance(y_pred, y_pred), *masks_of_labels(y))
 
 
 def loss_of(experiment: EmbeddingExperiment) -> losses.Loss:
@@ -75,7 +54,6 @@ def loss_of(experiment: EmbeddingExperiment) -> losses.Loss:
     functions: dict[type, losses.Loss] = {
         MultiSimilarity: losses.multi_similarity,
         SupervisedContrastive: losses.supervised_contrastive,
-        ProxyAnchor: losses.proxy_anchor,
     }
     return partial(functions[type(settings)], **values)
 

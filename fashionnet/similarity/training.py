@@ -138,8 +138,7 @@ class _Trainer:
         self.experiment, self.network, self.folder, self.say = experiment, network, folder, say
         self.read, self.validation = read, parts["validation"]
         self.batches = ItemBatches(parts["train"], experiment, read)
-        classes = len(np.unique(parts["train"].labels))
-        self.model = MetricModel(network.trained, experiment, classes)
+        self.model = MetricModel(network.trained, experiment)
         self.model.compile(optimizer=optimiser_of(experiment, len(self.batches)))
         self.log = EventLog(folder / LOG)
         self.history: list[dict[str, float | str]] = []
