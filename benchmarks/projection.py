@@ -66,6 +66,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--folder", type=Path, required=True, help="for the list of pairs")
     parser.add_argument("--repository", type=Path, required=True, help="of the shop's photos")
+    parser.add_argument("--people", type=Path, help="a repository of people's own photos, too")
     parser.add_argument("--model", type=Path, default=DEFAULT_MODEL)
     parser.add_argument("--weight", type=float, help="also measure this one on the test parts")
     parser.add_argument("--write", action="store_true", help="put that one into the model's folder")
@@ -76,6 +77,8 @@ def main() -> int:
         show("validation", material, WEIGHTS, arguments.seed)
         if arguments.weight is not None:
             figures = show("test", material, [arguments.weight], arguments.seed)
+            if arguments.people:
+                show_people(arguments, material, learned(material, arguments.weight))
             if arguments.write:
                 write(arguments, learned(material, arguments.weight), figures)
     except RequestError as error:
@@ -141,6 +144,24 @@ def show(
     print(f"{part}: {len(labels)} pictures of products, {len(rows)} labelled photos")
     Console(width=150).print(table)
     return figures
+
+
+def show_people(arguments: argparse.Namespace, material: Material, projection: Projection) -> None:
+    """Print how many of the shop's ten nearest have all attributes of a person's test photo."""
+    items = Repository.open(arguments.people).items()
+    labels = read_labels(arguments.data / "attributes.csv", arguments.data, items.vectors.schema)
+    own, shop = labelled(items, labels, arguments.model), material.photos
+    queries, pool = own.parts == "test", np.isin(shop.parts, ("validation", "test"))
+    photos, products = (
+        found.items.vectors.embeddings[rows] for found, rows in ((own, queries), (shop, pool))
+    )
+    shares = []
+    for mapped in (np.asarray, projection):
+        nearest = np.argsort(-(mapped(photos) @ mapped(products).T), axis=1)[:, :10]
+        same = shop.truth[pool][nearest] == own.truth[queries][:, None]
+        shares.append(same.all(axis=2).mean(axis=1))
+    shown = [bootstrap(share, arguments.seed) for share in (*shares, shares[1] - shares[0])]
+    print(f"{len(photos)} people's photos: {shown[0]}, projected {shown[1]}, gain {shown[2]}")
 
 
 def write(
