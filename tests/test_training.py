@@ -622,6 +622,12 @@ def test_a_trained_model_is_pruned(trained, labelled, words, tmp_path, monkeypat
     capsys.readouterr()
     assert main(asked) == 2
     assert "exists already; name a new folder" in capsys.readouterr().err
+    text = labelled.read_text().replace("pattern", "motif", 1)
+    (labelled.parent / "motif.csv").write_text(text)
+    asked[asked.index(str(labelled))] = str(labelled.parent / "motif.csv")
+    asked[-1] = str(tmp_path / "other")
+    assert main(asked) == 2
+    assert "part has a label of pattern" in capsys.readouterr().err
     # Its trunk is narrower: no head can be added to it.
     training = start(*words, "--output", tmp_path / "fast", "--attribute", "style")
     assert training.wait(timeout=400) == 2

@@ -112,8 +112,7 @@ def _run(arguments: argparse.Namespace, server: "ReviewServer | None") -> int:
     _print_notes(pile, workplace.left_out)
     if curation.pile.labels and not can_doubt():
         print(
-            "note: doubtful labels are not looked for: install cleanlab, "
-            "pip install 'fashionnet[curate]'",
+            "note: doubtful labels are not looked for: install cleanlab, pip install '.[curate]'",
             file=sys.stderr,
         )
     _print_findings(curation.findings)

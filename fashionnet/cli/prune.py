@@ -65,6 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     model = Model.load(source)
     labels = read_labels(arguments.labels, arguments.images, model.schema)
     parts = {part: photos_of_part(source, labels, part) for part in ("train", "validation", "test")}
+    _check_labels(arguments.labels, source, model, parts)
     images = _images(parts["train"])
     with progress("fitting layers", len(LAYERS)) as advance:
         pruned = prune(model, arguments.share, images, advance=advance)
@@ -75,6 +76,29 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"\n{before / 1e6:.1f} million weights before, {after / 1e6:.1f} after")
     print(f"written to {arguments.output}; repositories of the model before must be built again")
     return 0
+
+
+def _check_labels(
+    path: Path, source: Path, model: "Model", parts: "dict[str, LabelledPhotos]"
+) -> None:
+    """Refuse labels without a head of the model; say so where some of its photos are missing."""
+    from fashionnet.network.calibration import label_codes, split_sizes
+
+    for part in ("validation", "test"):
+        codes = label_codes(parts[part])
+        for head in model.heads:
+            if not (codes[head] >= 0).any():
+                raise RequestError(
+                    f"{path}: no photo of the model's {part} part has a label of {head}: name the "
+                    "labels that it was trained with"
+                )
+    for part, count in split_sizes(source).items():
+        if len(parts[part]) < count:
+            print(
+                f"note: {path} has {len(parts[part])} of the {count} photos of the model's {part} "
+                "part: only they are used",
+                file=sys.stderr,
+            )
 
 
 def _images(photos: "LabelledPhotos") -> "list[Image]":
@@ -114,7 +138,7 @@ def _write(
 
     new = arguments.output.with_name(f".{arguments.output.name}.new")
     shutil.rmtree(new, ignore_errors=True)
-    left = shutil.ignore_patterns(WEIGHTS_FILE, PRECISION_FILE, "history.*")
+    left = shutil.ignore_patterns(WEIGHTS_FILE, PRECISION_FILE, "figures")
     shutil.copytree(source, new, ignore=left)
     try:
         pruned.save(new)
@@ -130,6 +154,7 @@ def _write(
         read = [row for row, photo in enumerate(test.photos) if photo not in unreadable]
         figures = measure(test.take(read), described.vectors)
         for head, head_figures in figures.items():
+            (new / "figures" / head).mkdir(parents=True)
             write_head_figures(new / "figures" / head, head, head_figures)
         record = {
             "share": arguments.share,

@@ -127,6 +127,11 @@ def run(arguments: argparse.Namespace) -> int:
     extra = read_labels(arguments.extra_labels, None, schema) if arguments.extra_labels else None
     # Last of what can be wrong: it may download.
     trunk_weights = find_imagenet_weights(arguments.trunk_weights)
+    if RELEVANCE not in heads and len(heads) == len(labels.schema):
+        print(
+            "note: no label says relevant = no: the model will take every photo for a garment",
+            file=sys.stderr,
+        )
 
     # What TensorFlow prints when it is imported first is dropped.
     with quiet_import():

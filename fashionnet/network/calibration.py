@@ -64,10 +64,7 @@ def photos_of_part(folder: Path, labels: LabelledPhotos, part: str) -> LabelledP
 
     Raises RequestError where none is: other labels, or a folder without split-*.csv.
     """
-    names = set()
-    for path in sorted(folder.glob("split-*.csv")):
-        with path.open(encoding="utf-8", newline="") as file:
-            names |= {row["image"] for row in csv.DictReader(file) if row["part"] == part}
+    names = _split(folder).get(part, set())
     chosen = labels.take([row for row, name in enumerate(labels.names) if name in names])
     if not len(chosen):
         raise RequestError(
@@ -75,6 +72,21 @@ def photos_of_part(folder: Path, labels: LabelledPhotos, part: str) -> LabelledP
             "that it was trained with"
         )
     return chosen
+
+
+def split_sizes(folder: Path) -> dict[str, int]:
+    """Return how many photos each part of a model's split has."""
+    return {part: len(names) for part, names in _split(folder).items()}
+
+
+def _split(folder: Path) -> dict[str, set[str]]:
+    """Return the names of the photos of each part, of any branch."""
+    parts: dict[str, set[str]] = {}
+    for path in sorted(folder.glob("split-*.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                parts.setdefault(row["part"], set()).add(row["image"])
+    return parts
 
 
 def label_codes(labels: LabelledPhotos) -> dict[str, NDArray[np.int16]]:

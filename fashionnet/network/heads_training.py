@@ -106,6 +106,12 @@ def train_heads(
     attributes = [head for head in request.heads if head != RELEVANCE]
     if existing is None and not attributes:
         raise RequestError(f"a model needs an attribute beside {RELEVANCE!r}: name one to train")
+    replaced = [head for head in request.heads if existing and head in existing.heads]
+    if existing and replaced:
+        say(
+            f"{request.output} has {', '.join(replaced)} already: trained again; repositories of "
+            f"model {existing.fingerprint} must be built again"
+        )
     labels, keys = _readable(request.labels, say)
     for warning in check_for_training(labels, attributes):
         say(f"warning: {warning}")
