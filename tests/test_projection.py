@@ -102,6 +102,14 @@ def test_a_model_with_it_is_another_model_and_comes_back_from_disk(projected, ti
     assert Model.load(tmp_path).fingerprint == model.fingerprint
 
 
+def test_a_model_without_one_is_not_given_that_of_a_model_before(projected, tmp_path):
+    model = Model.load(projected)
+    model.save(tmp_path)
+    without = replace(model, projection=None)
+    without.save(tmp_path)
+    assert Model.load(tmp_path).fingerprint == without.fingerprint
+
+
 def test_a_repository_of_the_model_without_it_is_refused_by_name(projected, tiny_model, tmp_path):
     from PIL import Image
 

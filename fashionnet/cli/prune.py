@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prune, calibrate, measure before and after; returns the exit code."""
+    """Prune, calibrate, measure on the test photos; returns the exit code."""
     from fashionnet.evaluation import figures_table
     from fashionnet.labels import read_labels
     from fashionnet.network.calibration import photos_of_part

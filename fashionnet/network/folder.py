@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from fashionnet.errors import RequestError
-from fashionnet.network.projection import Projection
+from fashionnet.network.projection import PROJECTION_FILE, Projection
 from fashionnet.network.trunk import (
     BLOCKS,
     SEEN_BY_HEADS,
@@ -194,6 +194,8 @@ class Model:
             "temperatures": dict(self.temperatures),
         }
         save_file(_quantised(self.weights), folder / WEIGHTS_FILE)
+        # That of a model that lay here before is not this one's.
+        (folder / PROJECTION_FILE).unlink(missing_ok=True)
         if self.projection:
             self.projection.save(folder)
         text = json.dumps(document, indent=2, ensure_ascii=False)
