@@ -34,6 +34,7 @@ class NoNetwork:
     fingerprint = "0" * 16
     precision = "f32"
     embedding_size = EMBEDDING_SIZE
+    same_picture = 1.0
 
     def describe(self, images: object) -> FashionVectors:
         """Never called: `NoDescribing` makes the vectors."""

@@ -10,9 +10,9 @@ Near-duplicate photos are on one side of the split. Every experiment of examples
 trained on each task, and stands beside embeddings that were not: VGG16's ImageNet features,
 averaged, and the embedding of the model that ships, with its projection and without. The last
 column says of each how many of the ten nearest of a photo have all its true attributes, among the
-shop's photos of the test part of the model that ships. Every column is of photos that nothing in
-its row was trained on, but for the projection: it learned from the training products of
-product-names, some of whose photos may be in views.
+shop's photos of the test part of the model that ships. Of names and views no row learned anything
+from a photo that it is measured on; but the heads of the model that ships learned the attributes of
+some of these photos.
 
     PYTHONPATH=. python benchmarks/embeddings.py --data ../shared/data --output embeddings
 """
@@ -41,10 +41,15 @@ from fashionnet.errors import RequestError
 from fashionnet.experiments import RESULTS_FILE, read_experiment
 from fashionnet.labels import UNKNOWN, read_labels
 from fashionnet.network.compiled import CompiledNetwork
-from fashionnet.network.folder import DEFAULT_MODEL, Model
+from fashionnet.network.folder import DEFAULT_MODEL, EMBEDDING_SIZE, Model
 from fashionnet.network.graph import frozen_graph
 from fashionnet.network.precision import Calibration
-from fashionnet.network.trunk import IMAGE_SIZE, find_imagenet_weights, load_imagenet_weights
+from fashionnet.network.trunk import (
+    IMAGE_SIZE,
+    SUMMARY_SIZE,
+    find_imagenet_weights,
+    load_imagenet_weights,
+)
 from fashionnet.photos import Image, decode, read_ahead, read_bytes
 from fashionnet.progress import progress
 from fashionnet.schema import Schema
@@ -199,16 +204,15 @@ def baselines(
     shipped = CompiledNetwork(model, calibration=calibration)
     plain = CompiledNetwork(replace(model, projection=None), calibration=calibration)
     count = sum(array.size for array in model.weights.values())
-    size = shipped.embedding_size
 
     def frozen(images: Sequence[Image]) -> NDArray[np.float32]:
-        return np.stack([pooled[:size] for _, pooled in graph.run(images)])
+        return np.stack([pooled[:EMBEDDING_SIZE] for _, pooled in graph.run(images)])
 
     embeds: dict[str, tuple[Embed, int]] = {
         "ImageNet's features, as they are": (frozen, VGG16_PARAMETERS),
         "the model that ships": (
             lambda images: shipped.describe(images).embeddings,
-            count + size * (size + 1),
+            count + SUMMARY_SIZE * (shipped.embedding_size + 1),
         ),
         "the model that ships, without its projection": (
             lambda images: plain.describe(images).embeddings,

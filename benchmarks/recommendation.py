@@ -146,7 +146,8 @@ def _fits(
     )
     profile = StyleProfile(photos, None, network.fingerprint)
     names = [f"{row:06d}" for row in range(len(fit))]
-    items = Items(names, names, np.array(catalogue.fingerprints), catalogue.vectors)
+    fingerprints = np.array(catalogue.fingerprints)
+    items = Items(names, names, fingerprints, catalogue.vectors, network.same_picture)
     fits = {"oracle, by the true labels": float(np.sort(fit)[::-1][:top].mean())}
     for scoring in SCORINGS:
         found = recommend(profile, items, top, scoring)

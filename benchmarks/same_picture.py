@@ -1,6 +1,7 @@
 """How alike a picture saved again is to itself, and how alike different photos are.
 
-Prints what `fashionnet.matching.SAME_PICTURE` is chosen by: cosines of embeddings on garments of
+Prints what `SAME_PICTURE` of `fashionnet.network.projection` and of `fashionnet.network.folder` are
+chosen by: cosines of embeddings on garments of
 the validation part of the model's split, so that the test part stays untouched.
 
     PYTHONPATH=. python benchmarks/same_picture.py --labels ../shared/data/attributes.csv
@@ -16,7 +17,6 @@ from accuracy import read_split
 from PIL import Image as pillow
 
 from fashionnet.labels import read_labels
-from fashionnet.matching import SAME_PICTURE
 from fashionnet.network.compiled import CompiledNetwork
 from fashionnet.network.folder import DEFAULT_MODEL
 from fashionnet.photos import decode, read_bytes
@@ -71,7 +71,7 @@ def main() -> None:
     shares = ", ".join(f"{q:.2%} below {np.quantile(pairs, q):.3f}" for q in QUANTILES)
     print(f"{len(pairs):,} pairs of {len(images)} photos: {shares}")
     print(
-        f"above {SAME_PICTURE}: {(pairs > SAME_PICTURE).sum()}, above 0.9999: "
+        f"above {network.same_picture}: {(pairs > network.same_picture).sum()}, above 0.9999: "
         f"{(pairs > 0.9999).sum()}"
     )
     for name, change in COPIES.items():

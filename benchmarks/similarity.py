@@ -118,16 +118,14 @@ def labelled(items: Items, labels: LabelledPhotos, model: Path) -> Labelled:
     if not chosen:
         raise RequestError("none of the repository's photos is fully labelled: is it theirs?")
     parts = [split.get(labels.names[label], ("", ""))[1] for label in found]
-    return Labelled(_taken(items, chosen), truth[found], np.array(parts))
+    return Labelled(items.take(chosen), truth[found], np.array(parts))
 
 
 def measure_walks(photos: Labelled, seed: int) -> None:
     """Print the shares along the strengths of each direction, and of a plain filter."""
     pool_rows = np.flatnonzero(np.isin(photos.parts, ("validation", "test")))
     train = photos.parts == "train"
-    pool = Labelled(
-        _taken(photos.items, pool_rows), photos.truth[pool_rows], photos.parts[pool_rows]
-    )
+    pool = Labelled(photos.items.take(pool_rows), photos.truth[pool_rows], photos.parts[pool_rows])
     schema, vectors = pool.items.vectors.schema, pool.items.vectors
     places = class_places(photos.items.vectors)
     learned = photos.items.vectors.embeddings[train], photos.truth[train]
@@ -228,7 +226,7 @@ def _shares(
         rows = np.arange(len(items))
         if filtered:
             rows = np.flatnonzero(vectors.codes[:, place] == code)
-            items = _taken(items, rows.tolist())
+            items = items.take(rows.tolist())
         found = most_similar(
             items, vectors.embeddings[row], TOP, pool.items.ids[row], walk(row, place, code)
         )
@@ -313,15 +311,6 @@ def write_sheets(
         suffix = f"_{wanted[0].attribute}_{wanted[0].class_name}" if wanted else ""
         write_report(report, folder / f"{name}{suffix}.jpg")
     print(f"sheets written to {folder}")
-
-
-def _taken(items: Items, rows: Sequence[int] | NDArray[np.intp]) -> Items:
-    return Items(
-        [items.ids[row] for row in rows],
-        [items.photos[row] for row in rows],
-        items.fingerprints[np.asarray(rows, np.intp)],
-        items.vectors.take(np.asarray(rows, np.intp)),
-    )
 
 
 def _add(table: Table, way: str, strength: str, shares: NDArray[np.float64], seed: int) -> None:

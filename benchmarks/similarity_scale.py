@@ -69,7 +69,7 @@ def _drawn(size: int, embedding_size: int) -> Items:
     probabilities = np.zeros((size, schema.class_count), np.float32)
     vectors = FashionVectors(schema, probabilities, np.ones(size, np.float32), embeddings)
     names = [f"{row:07d}" for row in range(size)]
-    return Items(names, names, np.array(names), vectors)
+    return Items(names, names, np.array(names), vectors, 1.0)
 
 
 def _questions(size: int) -> list[int]:

@@ -28,6 +28,7 @@ class Network(Protocol):
     fingerprint: str
     precision: str
     embedding_size: int
+    same_picture: float
 
     def describe(self, images: "Iterator[Image]") -> FashionVectors:
         """Return one Fashion Vector for each image."""

@@ -17,7 +17,7 @@ a liked photo's, then by id. Scores are rounded to 9 decimals and likeness to 6,
 ties whatever the order of summation, and the ranking is the same in every run.
 
 Items that the person already showed are left out: the same file (SHA-256), or a likeness of at
-least `SAME_PICTURE` with any photo of the profile.
+least the items' `same_picture` with any photo of the profile.
 
 Diversity d from 0 to 1 reorders the first items by maximal marginal relevance (Carbonell and
 Goldstein, SIGIR 1998): next comes the item with the largest
@@ -48,15 +48,6 @@ if TYPE_CHECKING:
 
 Scoring = Literal["matches", "expected"]
 SCORINGS: tuple[Scoring, ...] = ("matches", "expected")
-
-SAME_PICTURE = 0.98
-"""Cosine from which two photos are taken for one picture that was saved again.
-
-benchmarks/same_picture.py measures it with the shipped model on 200 validation photos. One of their
-19,900 pairs exceeds it, one picture twice. Pictures compressed again or enlarged stay above it.
-Some that were cropped by 2% at each edge (down to 0.970) or made much smaller (down to 0.886) fall
-below it and are not recognised.
-"""
 
 _BLOCK = 65_536
 _LIKENESS_BLOCK = 8192
@@ -243,7 +234,7 @@ def _best(profile: StyleProfile, items: "Items", scores: NDArray[np.float64], co
         if reach < len(rows):
             cut = np.partition(scores, len(rows) - reach)[len(rows) - reach]
             chosen = np.flatnonzero(scores >= cut)
-        likeness, shown = _likeness(profile, items.vectors.embeddings, chosen)
+        likeness, shown = _likeness(profile, items.vectors.embeddings, chosen, items.same_picture)
         shown |= np.isin(np.asarray(items.fingerprints)[chosen], profile.shown_fingerprints)
         kept = np.flatnonzero(~shown)
         if len(kept) >= count or len(chosen) == len(rows):
@@ -274,10 +265,14 @@ def _best_candidates(
         else:
             wanted = _wanted(profile, weights)
             cut = cut_by_probabilities(columns, mask, profile.schema, wanted, reach)
-        near = nearest(columns, cut.tied, liked, max(reach - len(cut.above), 1), SAME_PICTURE)
+        near = nearest(
+            columns, cut.tied, liked, max(reach - len(cut.above), 1), candidates.same_picture
+        )
         rows = np.concatenate([cut.above, near])
         is_all = cut.is_all and len(near) == len(cut.tied)
-        shown = _likeness(profile, columns.embeddings_of(rows), np.arange(len(rows)))[1]
+        shown = _likeness(
+            profile, columns.embeddings_of(rows), np.arange(len(rows)), candidates.same_picture
+        )[1]
         if is_all or len(rows) - np.count_nonzero(shown) >= count:
             items = candidates.take(rows)
             scores = score(profile, items.vectors, scoring, weights)
@@ -287,7 +282,10 @@ def _best_candidates(
 
 
 def _likeness(
-    profile: StyleProfile, embeddings: NDArray[np.float32], rows: NDArray[np.intp]
+    profile: StyleProfile,
+    embeddings: NDArray[np.float32],
+    rows: NDArray[np.intp],
+    same_picture: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return the largest cosine with a liked photo, and whether the picture was shown."""
     liked = profile.vectors.embeddings
@@ -300,7 +298,7 @@ def _likeness(
         # In double precision, so that a cosine does not depend on what is beside it.
         cosines = embeddings[rows[block]].astype(np.float64) @ every.T
         likeness[block] = cosines[:, : len(liked)].max(axis=1)
-        shown[block] = cosines.max(axis=1) >= SAME_PICTURE
+        shown[block] = cosines.max(axis=1) >= same_picture
     return likeness.round(6), shown
 
 

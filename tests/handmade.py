@@ -23,6 +23,7 @@ class HandmadeItems:
     fingerprints: list[str]
     vectors: FashionVectors
     photos: list[str] = field(default_factory=list)
+    same_picture: float = 0.98
 
 
 def fingerprint_of(number: int) -> str:
@@ -82,6 +83,7 @@ class ColourNetwork:
     fingerprint = MODEL
     precision = "f32"
     embedding_size = 27
+    same_picture = 0.98
 
     def describe(self, images) -> FashionVectors:
         means = [image.reshape(-1, 3).mean(axis=0) for image in images]

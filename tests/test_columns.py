@@ -72,7 +72,7 @@ def rows(count, first=0, seed=0):
 
 
 def table_of(path: Path) -> ItemTable:
-    description = Description(SCHEMA, MODEL, SIZE, "photos")
+    description = Description(SCHEMA, MODEL, SIZE, 0.98, "photos")
     if not path.exists():
         path.mkdir()
         description.write(path)

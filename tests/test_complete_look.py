@@ -170,7 +170,8 @@ class Doubting:
 
     def __init__(self, network):
         self.schema, self.fingerprint = network.schema, network.fingerprint
-        self.embedding_size, self._network = network.embedding_size, network
+        self.embedding_size, self.same_picture = network.embedding_size, network.same_picture
+        self._network = network
 
     def describe(self, images):
         vectors = self._network.describe(images)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fashionnet.errors import RequestError
-from fashionnet.matching import SAME_PICTURE, recommend
+from fashionnet.matching import recommend
 from fashionnet.schema import Schema
 
 SMALL = Schema.from_mapping({"pattern": ["a", "b", "c"], "fabric": ["x", "y"]})
@@ -130,7 +130,17 @@ def test_items_that_the_person_showed_are_left_out_by_file_and_by_picture():
     for top in (1, 2, 5):
         found = recommend(profile, items, top)
         assert found.rows.tolist() == [0, 4][:top]
-    assert nearly @ looks[1] / np.linalg.norm(nearly) > SAME_PICTURE
+    assert nearly @ looks[1] / np.linalg.norm(nearly) > items.same_picture
+
+
+def test_how_alike_the_same_picture_is_depends_on_the_items():
+    looks = np.eye(4)
+    profile = profile_of(vectors_of([[1, 0, 0, 0]], [looks[0]]))
+    alike = looks[0] + 0.4 * looks[1]
+    items = items_of(vectors_of([[1, 0, 0, 0]] * 2, [alike, looks[2]]))
+    assert recommend(profile, items, 2).rows.tolist() == [0, 1]
+    items.same_picture = 0.9
+    assert recommend(profile, items, 2).rows.tolist() == [1]
 
 
 def test_many_shown_pictures_at_the_top_do_not_shorten_the_list():

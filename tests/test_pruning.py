@@ -11,7 +11,7 @@ from fashionnet.errors import RequestError
 from fashionnet.network.compiled import CompiledNetwork
 from fashionnet.network.folder import Branch, Model
 from fashionnet.network.pruning import LAYERS, fitted_layer, prune
-from fashionnet.network.trunk import SEEN_BY_HEADS
+from fashionnet.network.trunk import POOLED_LAYERS
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def test_a_layer_is_fitted_to_what_it_should_answer():
 def test_filters_that_never_answer_are_removed_and_nothing_changes(trunk, images, tmp_path):
     dead = {name: array.copy() for name, array in trunk.items()}
     random = np.random.default_rng(1)
-    for layer in set(LAYERS) - set(SEEN_BY_HEADS):
+    for layer in set(LAYERS) - set(POOLED_LAYERS):
         silent = random.permutation(len(dead[f"{layer}/bias"]))[::2]
         dead[f"{layer}/kernel"][..., silent] = 0
         dead[f"{layer}/bias"][silent] = 0
@@ -42,7 +42,7 @@ def test_filters_that_never_answer_are_removed_and_nothing_changes(trunk, images
     pruned = prune(model, 0.5, images, is_fitted=False)
     for layer in LAYERS:
         name = next(key for key in model.weights if key.endswith(f"{layer}/bias"))
-        share = 1 if layer in SEEN_BY_HEADS else 0.5
+        share = 1 if layer in POOLED_LAYERS else 0.5
         assert pruned.weights[name].size == share * model.weights[name].size
     before = CompiledNetwork(model, "f32").describe(images)
     after = CompiledNetwork(pruned, "f32").describe(images)

@@ -38,6 +38,7 @@ class ColourNetwork:
         self.schema = schema
         self.fingerprint = fingerprint
         self.embedding_size = 6
+        self.same_picture = 0.98
         self.described = 0
         self.counting = threading.Lock()
         self.stop_at = stop_at
@@ -465,6 +466,23 @@ def test_an_embedding_size_that_is_none_is_one_line(shop, repo, size):
         Repository.open(repo)
 
 
+def test_a_repository_knows_from_which_cosine_pictures_are_the_same(shop, repo):
+    network = ColourNetwork()
+    network.same_picture = 0.9
+    build(shop, repo, network)
+    assert Repository.open(repo).items().take([0, 1]).same_picture == 0.9
+    assert Repository.open(repo).candidates().same_picture == 0.9
+    file = repo / "repository.json"
+    written = file.read_text()
+    # One that was built before it was written down.
+    file.write_text(written.replace('  "same_picture": 0.9,\n', ""))
+    assert Repository.open(repo).items().same_picture == 0.98
+    for wrong in ("0", "1.5", "-0.5", '"0.9"', "true", "NaN"):
+        file.write_text(written.replace('"same_picture": 0.9', f'"same_picture": {wrong}'))
+        with pytest.raises(RequestError, match=r"repository\.json: damaged"):
+            Repository.open(repo)
+
+
 def test_a_catalogue_in_a_folder_whose_name_is_no_text(shop, tmp_path):
     named = tmp_path / os.fsdecode(b"caf\xe9")
     try:
@@ -631,7 +649,7 @@ def test_ten_thousand_items_are_read_at_once(tmp_path):
         np.ones(count, np.float32),
         random.random((count, 512), np.float32),
     )
-    description = Description(schema, "feed", 512, "photos")
+    description = Description(schema, "feed", 512, 0.98, "photos")
     (tmp_path / "repo").mkdir()
     description.write(tmp_path / "repo")
     import pyarrow as pa

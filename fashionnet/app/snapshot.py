@@ -130,4 +130,5 @@ def _take(items: Items, rows: NDArray[np.intp]) -> Items:
         [items.photos[row] for row in rows],
         items.fingerprints[rows],
         items.vectors.take(rows),
+        items.same_picture,
     )

@@ -1,11 +1,10 @@
 """What the backbone sees in a picture: computed once, kept on disk for every later run.
 
-Of a picture are kept the average of the last feature map's filters, of unit length; and the output
-of a layer below, averaged over a grid of REGIONS×REGIONS. The backbone is VGG16's convolutions as a
-model folder holds them, of which the pooled features, through the model's projection where it has
-one, are the embedding that a repository holds of its items and the layer below is the block before
-the last; or a network of keras.applications (`fashionnet.compatibility.look_keras`), which needs
-Keras wherever a picture is seen.
+Of a picture are kept its pooled features, of unit length; and the output of a layer below, averaged
+over a grid of REGIONS×REGIONS. The backbone is VGG16's convolutions as a model folder holds them:
+the pooled features are then the embedding that a repository holds of its items, and the layer below
+is the block before the last. Or it is a network of keras.applications
+(`fashionnet.compatibility.look_keras`), which needs Keras wherever a picture is seen.
 """
 
 import os
@@ -72,15 +71,14 @@ def open_backbone(network: KerasNetwork | None, folder: Path | None = None) -> B
 class ModelBackbone:
     """A model's convolutions, compiled; see `Backbone` for its attributes."""
 
-    widths = (WIDTH, WIDTH)
-
     def __init__(self, model: Model) -> None:
         if not has_openvino():
             raise RequestError("looks need OpenVINO: pip install -r requirements.txt")
-        from fashionnet.network.graph import frozen_graph
+        from fashionnet.network.graph import summary_graph
 
-        self.fingerprint, self._projection = model.fingerprint, model.projection
-        self._graph = frozen_graph(convolutions_of(model), _LAST)
+        self.fingerprint, self._embeddings = model.fingerprint, model.embeddings
+        self.widths = (model.embedding_size, WIDTH)
+        self._graph = summary_graph(convolutions_of(model), _LAST)
         self.precision = self._graph.precision
 
     @classmethod
@@ -90,16 +88,8 @@ class ModelBackbone:
 
     def run(self, images: Iterable[Image]) -> Iterator[Seen]:
         """Yield what is seen of each image, in order."""
-        for cut, pooled in self._graph.run(images):
-            whole = unit(pooled[:WIDTH])
-            if self._projection:
-                whole = self._projection(whole[None])[0]
-            yield whole, cells(cut)
-
-
-def unit(pooled: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return pooled features (W,) scaled to a length of 1."""
-    return pooled / max(float(np.linalg.norm(pooled)), 1e-12)
+        for cut, summary in self._graph.run(images):
+            yield self._embeddings(summary[None])[0], cells(cut)
 
 
 def cells(layer: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from fashionnet.compatibility.look_experiment import KerasNetwork
-from fashionnet.compatibility.look_features import Seen, cells, unit
+from fashionnet.compatibility.look_features import Seen, cells
 from fashionnet.errors import RequestError
 from fashionnet.network.applications import (
     application,
@@ -15,6 +15,7 @@ from fashionnet.network.applications import (
     preprocessed,
     weights_fingerprint,
 )
+from fashionnet.network.projection import unit_length
 from fashionnet.photos import Image, resize
 
 _BATCH = 16
@@ -55,4 +56,4 @@ class KerasBackbone:
         while batch := list(islice(resized, _BATCH)):
             pooled, regions = self._network.predict_on_batch(np.stack(batch).astype(np.float32))
             for whole, layer in zip(pooled, regions, strict=True):
-                yield unit(whole), cells(layer)
+                yield unit_length(whole[None])[0], cells(layer)

@@ -13,7 +13,7 @@ from fashionnet.labels import connected, near_duplicate_pairs
 NEIGHBOURS = 64
 """How many photos of nearest embedding are compared with each."""
 
-LEAST_COSINE = 0.6
+LEAST_COSINE = 0.2
 LISTS_VISITED = 8
 
 

@@ -111,9 +111,10 @@ def _projection(folder: Path, model: Model) -> list[str]:
     return [
         "## Projection of the embedding",
         "",
-        "A linear map that finds other products of a name and keeps the attributes. On test photos",
-        "the share whose other product is among the k nearest, and of the ten nearest the share",
-        "that has all attributes of a photo (95% intervals):",
+        "A linear map of the last three blocks' pooled filters, learned from products of one name,",
+        "views of one photo and labelled photos. On test photos the share whose other product of",
+        "the name, or other view, is among the k nearest, and of the ten nearest the share that",
+        "has all attributes of a photo (95% intervals):",
         "",
         f"- command: `{record['command']}`",
         *(f"- {name}: {projected[name]}, without it {plain[name]}" for name in plain),

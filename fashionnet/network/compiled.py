@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionnet.network.folder import DEFAULT_MODEL, EMBEDDING_SIZE, Model
+from fashionnet.network.folder import DEFAULT_MODEL, Model
 from fashionnet.network.precision import Calibration, choose_precision, has_openvino
 from fashionnet.photos import Image
 from fashionnet.schema import RELEVANCE
@@ -18,7 +18,7 @@ class Engine(Protocol):
     """What runs the network on images."""
 
     def run(self, images: Iterable[Image]) -> Iterator[list[NDArray[np.float32]]]:
-        """Yield each image's probabilities, head by head, and its embedding."""
+        """Yield each image's probabilities, head by head, and its summary."""
 
 
 class CompiledNetwork:
@@ -29,6 +29,7 @@ class CompiledNetwork:
         fingerprint: the model's; it does not change with the precision.
         precision: what it computes in, one of `fashionnet.network.precision.PRECISIONS`.
         embedding_size: the width of its embeddings.
+        same_picture: the cosine from which two of them are of one picture that was saved again.
 
     >>> network = CompiledNetwork.open()
     >>> network.schema.names
@@ -41,8 +42,8 @@ class CompiledNetwork:
         self.precision = choose_precision(precision, calibration)
         self.schema = model.schema
         self.fingerprint = model.fingerprint
-        self.embedding_size = EMBEDDING_SIZE
-        self._heads, self._projection = model.heads, model.projection
+        self.embedding_size, self.same_picture = model.embedding_size, model.same_picture
+        self._heads, self._embeddings = model.heads, model.embeddings
         self._engine = _engine(model, self.precision, calibration)
 
     @classmethod
@@ -60,16 +61,14 @@ class CompiledNetwork:
         rows = list(self._engine.run(images))
         if not rows:
             return FashionVectors.empty(self.schema, self.embedding_size)
-        *probabilities, embeddings = (np.stack(column) for column in zip(*rows, strict=True))
-        if self._projection:
-            embeddings = self._projection(embeddings)
+        *probabilities, summaries = (np.stack(column) for column in zip(*rows, strict=True))
         by_head = dict(zip(self._heads, probabilities, strict=True))
         relevance = by_head[RELEVANCE][:, 1] if RELEVANCE in by_head else np.ones(len(rows), "f4")
         return FashionVectors(
             self.schema,
             np.concatenate([by_head[name] for name in self.schema.names], axis=1),
             relevance,
-            embeddings,
+            self._embeddings(summaries),
         )
 
 

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from fashionnet.errors import RequestError
-from fashionnet.network.projection import PROJECTION_FILE, Projection
+from fashionnet.network import projection
+from fashionnet.network.projection import PROJECTION_FILE, Projection, unit_length
 from fashionnet.network.trunk import (
     BLOCKS,
-    SEEN_BY_HEADS,
+    POOLED_LAYERS,
     Weights,
     blocks_before,
     blocks_from,
@@ -31,8 +32,14 @@ MODEL_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
 _SCALE = "/scale"
 
+SAME_PICTURE = 0.98
+"""Cosine from which two embeddings without a projection are of one picture that was saved again.
+
+benchmarks/same_picture.py measures it.
+"""
+
 EMBEDDING_SIZE = list(BLOCKS.values())[-1][-1]
-"""How many numbers an embedding has: one for each filter of the last convolution."""
+"""Width of an embedding without a projection: one number for each filter of the last layer."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,8 @@ class Model:
         weights: float32 arrays, `trunk/block1_conv1/kernel`, `<branch>/block5_conv1/kernel`,
             `<head>/hidden/kernel`, `<head>/softmax/bias`, ... On disk kernels are 8-bit whole
             numbers with a scale for each output, biases float32.
-        projection: what makes the embedding of the last block's average; None keeps that as it is.
+        projection: what makes the embedding of a photo's summary; without one the embedding is the
+            average of the last block, the first `EMBEDDING_SIZE` numbers of the summary.
     """
 
     schema: Schema
@@ -72,6 +80,22 @@ class Model:
     def class_count(self, head: str) -> int:
         """Width of a head's softmax."""
         return 2 if head == RELEVANCE else len(self.schema[head].classes)
+
+    @property
+    def embedding_size(self) -> int:
+        """Width of the embeddings."""
+        return self.projection.size if self.projection else EMBEDDING_SIZE
+
+    @property
+    def same_picture(self) -> float:
+        """Cosine from which two embeddings are of one picture that was saved again."""
+        return projection.SAME_PICTURE if self.projection else SAME_PICTURE
+
+    def embeddings(self, summaries: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return float32 (N, E) of unit length, of summaries (N, SUMMARY_SIZE)."""
+        if self.projection:
+            return self.projection(summaries)
+        return unit_length(summaries[:, :EMBEDDING_SIZE])
 
     @cached_property
     def shared_blocks(self) -> list[str]:
@@ -111,7 +135,7 @@ class Model:
                 ),
                 {head: float(value) for head, value in document["temperatures"].items()},
                 _dequantised(load_file(folder / WEIGHTS_FILE)),
-                Projection.load(folder, EMBEDDING_SIZE),
+                Projection.load(folder),
             )
             model._check()
         except FileNotFoundError as error:
@@ -173,7 +197,7 @@ class Model:
         block, _, number = layer.partition("_conv")
         most = BLOCKS[block][int(number) - 1]
         bias = self.weights.get(f"{part}/{layer}/bias", self.weights.get(f"trunk/{layer}/bias"))
-        if bias is None or layer in SEEN_BY_HEADS or not 0 < bias.size < most:
+        if bias is None or layer in POOLED_LAYERS or not 0 < bias.size < most:
             return most
         return bias.size
 

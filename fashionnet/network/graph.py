@@ -15,6 +15,7 @@ from fashionnet.network.precision import eight_bit_activations, fast_precisions
 from fashionnet.network.trunk import (
     IMAGE_SIZE,
     MEAN_RGB,
+    POOLED_BLOCKS,
     Weights,
     blocks_before,
     blocks_from,
@@ -72,8 +73,8 @@ class CompiledGraph:
 def network_graph(model: Model, precision: str, largest: Mapping[str, float]) -> CompiledGraph:
     """Compile a whole network.
 
-    Its outputs for an image are each head's probabilities, in the order of `model.heads`, and the
-    embedding. `largest` is that of a `Calibration`; only 8 bits need it.
+    Its outputs for an image are each head's probabilities, in the order of `model.heads`, and its
+    summary (SUMMARY_SIZE,). `largest` is that of a `Calibration`; only 8 bits need it.
     """
     layers = Layers(model.weights, largest if precision == "int8" else {})
     image, outputs = layers.network(model)
@@ -100,13 +101,25 @@ def frozen_graph(weights: Weights, first_block: str) -> CompiledGraph:
     Its outputs for an image are the input of that block (H×W×C) and the pooled output of the
     whole trunk, both float32. It computes in the fastest precision of floating point.
     """
+    image, rows, blocks = _cut(weights, first_block)
+    precision = next(name for name in fast_precisions() if name != "int8")
+    return CompiledGraph(image, [rows, _pooled(blocks)], precision)
+
+
+def summary_graph(weights: Weights, first_block: str) -> CompiledGraph:
+    """Compile what `frozen_graph` does, with the summary in the place of the pooled output."""
+    image, rows, blocks = _cut(weights, first_block)
+    precision = next(name for name in fast_precisions() if name != "int8")
+    return CompiledGraph(image, [rows, _summary(blocks)], precision)
+
+
+def _cut(weights: Weights, first_block: str) -> tuple[Node, Node, list[Node]]:
+    """Return the nodes of the image, of a block's input (H×W×C), and of it and all blocks."""
     layers = Layers({f"trunk/{name}": array for name, array in weights.items()}, {})
     image, normal = image_input()
     below = layers.blocks(normal, "trunk", blocks_before(first_block))
     rows = ops.transpose(below[-1], ops.constant([0, 2, 3, 1]))
-    above = layers.blocks(below[-1], "trunk", blocks_from(first_block))
-    precision = next(name for name in fast_precisions() if name != "int8")
-    return CompiledGraph(image, [rows, _pooled(above)], precision)
+    return image, rows, [*below, *layers.blocks(below[-1], "trunk", blocks_from(first_block))[1:]]
 
 
 class Layers:
@@ -126,11 +139,11 @@ class Layers:
         self._weights, self._largest = weights, largest
 
     def network(self, model: Model) -> tuple[Node, list[Node]]:
-        """Return the image's node, and those of all heads' probabilities and the embedding."""
+        """Return the image's node, and those of all heads' probabilities and the summary."""
         image, normal = image_input()
         outputs: dict[str, Node] = {}
         trunk, done = [normal], 0
-        embedding: Node | None = None
+        summary: Node | None = None
         for branch in sorted(model.branches, key=lambda branch: branch.first_block):
             shared = blocks_before(branch.first_block)
             trunk += self.blocks(trunk[-1], "trunk", shared[done:])[1:]
@@ -138,11 +151,11 @@ class Layers:
             top = self.blocks(trunk[-1], branch.name, blocks_from(branch.first_block))
             pooled = _pooled(top)
             if branch == model.branches[0]:
-                embedding = ops.normalize_l2(_average(top[-1]), ops.constant([1]), 1e-12, "max")
+                summary = _summary([*trunk[: len(shared) + 1], *top[1:]])
             for head in branch.heads:
                 outputs[head] = self.head(pooled, head, model.temperatures[head])
-        assert embedding is not None
-        return image, [*(outputs[head] for head in model.heads), embedding]
+        assert summary is not None
+        return image, [*(outputs[head] for head in model.heads), summary]
 
     def blocks(self, node: Node, part: str, blocks: Iterable[str]) -> list[Node]:
         """Return the node itself and what each block makes of it in turn."""
@@ -216,5 +229,13 @@ def _pooled(blocks: Sequence[Node]) -> Node:
     # By cell and then by filter, as Keras concatenates them.
     by_cell = ops.transpose(cells, ops.constant([0, 2, 3, 1]))
     grid = ops.reshape(by_cell, ops.constant([1, -1]), False)
-    whole = [pool(node) for node in (last, previous) for pool in (_average, _maximum)]
-    return ops.concat([*whole, grid], 1)
+    return ops.concat([*_whole([last, previous]), grid], 1)
+
+
+def _summary(blocks: Sequence[Node]) -> Node:
+    """Return the summary, of the nodes of all blocks."""
+    return ops.concat(_whole(blocks[: -len(POOLED_BLOCKS) - 1 : -1]), 1)
+
+
+def _whole(nodes: Iterable[Node]) -> list[Node]:
+    return [pool(node) for node in nodes for pool in (_average, _maximum)]

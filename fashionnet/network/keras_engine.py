@@ -13,6 +13,7 @@ from fashionnet.network.quiet import quiet_import
 from fashionnet.network.trunk import (
     IMAGE_SIZE,
     MEAN_RGB,
+    POOLED_BLOCKS,
     blocks_before,
     blocks_from,
     convolutions,
@@ -44,7 +45,7 @@ class KerasEngine:
         }
 
     def run(self, images: Iterable[Image]) -> Iterator[list[NDArray[np.float32]]]:
-        """Yield each image's probabilities, head by head, and its embedding."""
+        """Yield each image's probabilities, head by head, and its summary."""
         for image in images:
             pixels = resize(image, IMAGE_SIZE, IMAGE_SIZE)[None].astype(np.float32)
             centred = (pixels - np.array(MEAN_RGB, np.float32))[..., ::-1]
@@ -53,7 +54,7 @@ class KerasEngine:
 
     def _outputs(self, image: "Tensor") -> "list[Tensor]":
         outputs: dict[str, Tensor] = {}
-        embeddings: list[Tensor] = []
+        summary: list[Tensor] = []
         trunk, done = [image], 0
         branches = self._model.branches
         for branch in sorted(branches, key=lambda branch: branch.first_block):
@@ -63,11 +64,11 @@ class KerasEngine:
             top = self._blocks(trunk[-1], branch.name, blocks_from(branch.first_block))
             pooled = self._pooled(top)
             if branch == branches[0]:
-                average = self._ops.mean(top[-1], axis=(1, 2))
-                embeddings.append(self._ops.normalize(average, axis=1))
+                blocks = [*trunk[: len(shared) + 1], *top[1:]]
+                summary = self._whole(blocks[: -len(POOLED_BLOCKS) - 1 : -1])
             for head in branch.heads:
                 outputs[head] = self._head(pooled, head)
-        return [*(outputs[head] for head in self._model.heads), *embeddings]
+        return [*(outputs[head] for head in self._model.heads), self._ops.concatenate(summary, 1)]
 
     def _blocks(self, node: "Tensor", part: str, blocks: Iterable[str]) -> "list[Tensor]":
         """Return the node itself and what each block makes of it in turn."""
@@ -82,13 +83,15 @@ class KerasEngine:
 
     def _pooled(self, blocks: "list[Tensor]") -> "Tensor":
         previous, last = blocks[-2:]
-        pools = (self._ops.mean, self._ops.max)
-        whole = [pool(node, axis=(1, 2)) for node in (last, previous) for pool in pools]
         grid = [
             self._ops.mean(last[:, rows, columns], axis=(1, 2))
             for rows, columns in grid_cells(last.shape[1])
         ]
-        return self._ops.concatenate([*whole, *grid], axis=1)
+        return self._ops.concatenate([*self._whole([last, previous]), *grid], axis=1)
+
+    def _whole(self, nodes: "Iterable[Tensor]") -> "list[Tensor]":
+        pools = (self._ops.mean, self._ops.max)
+        return [pool(node, axis=(1, 2)) for node in nodes for pool in pools]
 
     def _head(self, node: "Tensor", head: str) -> "Tensor":
         kernel, bias = self._kernel_and_bias(f"{head}/hidden")

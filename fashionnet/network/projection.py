@@ -1,10 +1,10 @@
-"""A linear map of a model's embeddings that brings what belongs together nearer: learned, optional.
+"""A linear map of photos' summaries to embeddings in which what belongs together is near.
 
-Of an embedding x of unit length the map makes
+Of a summary x the map makes
 
     (x − mean) kernel
 
-brought back to unit length.
+brought to unit length. `fashionnet.similarity.projection_training` learns it.
 """
 
 from dataclasses import dataclass
@@ -15,35 +15,42 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save
 
 from fashionnet.files import write_whole
+from fashionnet.network.trunk import SUMMARY_SIZE
 
 PROJECTION_FILE = "projection.safetensors"
 
-_WITHIN_SHRINKAGE = 1.0
-_RIDGE = 0.1
-_HALVINGS = 16
+SAME_PICTURE = 0.9
+"""Cosine from which two embeddings of a projection are of one picture that was saved again.
+
+It is that of projections which `fashionnet.similarity.projection_training` learns;
+benchmarks/same_picture.py measures it.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """A map from embeddings of E numbers to embeddings of as many.
+    """A map from summaries of S = SUMMARY_SIZE numbers to embeddings of E.
 
     Attributes:
-        mean: float32 (E,), taken away first.
-        kernel: float32 (E, E). On disk both are float16.
+        mean: float32 (S,), taken away first.
+        kernel: float32 (S, E). On disk both are float16.
     """
 
     mean: NDArray[np.float32]
     kernel: NDArray[np.float32]
 
-    def __call__(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return float32 (N, E) of unit length, of float (N, E)."""
-        mapped = (embeddings - self.mean) @ self.kernel
-        lengths = np.linalg.norm(mapped, axis=1, keepdims=True)
-        return np.asarray(mapped / np.maximum(lengths, 1e-12), np.float32)
+    @property
+    def size(self) -> int:
+        """Width of the embeddings."""
+        return int(self.kernel.shape[1])
+
+    def __call__(self, summaries: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return float32 (N, E) of unit length, of float (N, S)."""
+        return unit_length((summaries - self.mean) @ self.kernel)
 
     @classmethod
-    def load(cls, folder: Path, size: int) -> "Projection | None":
-        """Read a model folder's map of embeddings of `size` numbers; None where it has none.
+    def load(cls, folder: Path) -> "Projection | None":
+        """Read a model folder's map; None where it has none.
 
         Raises ValueError or SafetensorError where the file is damaged.
         """
@@ -52,8 +59,10 @@ class Projection:
             return None
         stored = load_file(path)
         shapes = {name: array.shape for name, array in stored.items()}
-        if shapes != {"mean": (size,), "kernel": (size, size)}:
-            raise ValueError(f"{PROJECTION_FILE} holds {shapes}")
+        size = shapes.get("kernel", ())[-1:]
+        expected = {"mean": (SUMMARY_SIZE,), "kernel": (SUMMARY_SIZE, *size)}
+        if shapes != expected or not size[0]:
+            raise ValueError(f"{PROJECTION_FILE} holds {shapes}, expected {expected}")
         mean, kernel = (stored[name].astype(np.float32) for name in ("mean", "kernel"))
         if not (np.isfinite(mean).all() and np.isfinite(kernel).all()):
             raise ValueError(f"{PROJECTION_FILE} holds numbers that are not finite")
@@ -66,81 +75,7 @@ class Projection:
         write_whole(folder / PROJECTION_FILE, save(stored))
 
 
-def learn_projection(
-    embeddings: NDArray[np.floating],
-    labels: NDArray[np.integer],
-    described: NDArray[np.floating],
-    probabilities: NDArray[np.floating],
-    weight: float,
-) -> Projection:
-    """Learn a map that finds other pictures of an item and keeps an item's classes.
-
-    Args:
-        embeddings: float (N, E) of unit length, of pictures of items; some have several.
-        labels: int (N,), the item of each.
-        described: float (M, E) of unit length, of photos with
-        probabilities: float (M, C), those of their classes.
-        weight: how much the classes count beside the items, 0 or more.
-
-    With S the covariance within items, shrunk half way to a multiple of the unit matrix, and G
-    (E, C) the ridge regression of the probabilities on the embeddings, the kernel is the symmetric
-    root of
-
-        S⁻¹ / s + weight² G Gᵀ / g
-
-    where s and g are the mean squared lengths that S⁻¹ and G give the described photos. The first
-    part is within-class covariance normalisation (Hatch et al., 2006, "Within-class covariance
-    normalization for SVM-based speaker recognition"). Of the pictures' mean so much is taken away
-    that the mean cosine of the described photos stays what it was: what is a large cosine, stays
-    one.
-    """
-    _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    several = counts[inverse] > 1
-    means = np.zeros((len(counts), embeddings.shape[1]))
-    np.add.at(means, inverse, embeddings)
-    apart = (embeddings - (means / counts[:, None])[inverse])[several]
-    mean = embeddings[several].mean(axis=0, dtype=np.float64)
-    within = np.asarray(np.linalg.inv(_shrunk(apart.T @ apart, _WITHIN_SHRINKAGE)), np.float64)
-    centred = described.astype(np.float64) - mean
-    towards = (probabilities - probabilities.mean(axis=0)).astype(np.float64)
-    classes = np.linalg.solve(_shrunk(centred.T @ centred, _RIDGE), centred.T @ towards)
-    between = np.asarray(classes @ classes.T, np.float64)
-    metric = within / _length(centred, within) + weight**2 * between / _length(centred, between)
-    values, vectors = np.linalg.eigh(metric)
-    kernel = (vectors * np.sqrt(values.clip(0))) @ vectors.T
-    mean = mean * _share_of_mean(described, mean, kernel)
-    # As they come back from disk, so that what is measured is what is kept.
-    return Projection(*(a.astype(np.float16).astype(np.float32) for a in (mean, kernel)))
-
-
-def _share_of_mean(
-    described: NDArray[np.floating], mean: NDArray[np.float64], kernel: NDArray[np.float64]
-) -> float:
-    """Return how much of the mean to take away, 1 or less, for the mean cosine to stay.
-
-    Below 0 it is added: the more of it there is, the nearer all embeddings are to each other.
-    """
-
-    def mean_cosine(embeddings: NDArray[np.floating]) -> float:
-        units = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
-        return float((units.mean(axis=0) ** 2).sum())
-
-    mapped, mapped_mean, before = described @ kernel, mean @ kernel, mean_cosine(described)
-    low, high = -15.0, 1.0
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        if mean_cosine(mapped - middle * mapped_mean) > before:
-            low = middle
-        else:
-            high = middle
-    return low
-
-
-def _shrunk(scatter: NDArray[np.float64], shrinkage: float) -> NDArray[np.float64]:
-    """Add a multiple of the unit matrix: `shrinkage` times the mean of the diagonal."""
-    size = len(scatter)
-    return np.asarray(scatter + shrinkage * np.trace(scatter) / size * np.eye(size), np.float64)
-
-
-def _length(centred: NDArray[np.float64], metric: NDArray[np.float64]) -> float:
-    return float(((centred @ metric) * centred).sum(axis=1).mean())
+def unit_length(rows: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return float32 (N, E): rows scaled to a length of 1; a row of zeros stays as it is."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.maximum(lengths, 1e-12), np.float32)

@@ -1,6 +1,6 @@
 """Make a trained network narrower, without training it again.
 
-Of each convolution that no head sees those filters are removed that move the next layer least, and
+Of each convolution that is not pooled those filters are removed that move the next layer least, and
 the next layer is fitted anew by least squares, so that it answers to some photos as the whole
 network does (He et al., "Channel pruning for accelerating very deep neural networks", 2017, arXiv
 1707.06168, with another choice of filters). Layer by layer from the front, what the layers before
@@ -17,7 +17,7 @@ from fashionnet.errors import RequestError
 from fashionnet.network.folder import Model
 from fashionnet.network.graph import CompiledGraph, Layers, Node, image_input
 from fashionnet.network.precision import fast_precisions
-from fashionnet.network.trunk import BLOCKS, SEEN_BY_HEADS, Weights, blocks_before, convolutions
+from fashionnet.network.trunk import BLOCKS, POOLED_LAYERS, Weights, blocks_before, convolutions
 from fashionnet.photos import Image
 
 LAYERS = [layer for block in BLOCKS for layer in convolutions(block)]
@@ -63,7 +63,7 @@ def prune(
         kept = np.arange(len(bias))
         if following:
             taken = patches_of(model, following, images)
-            if layer not in SEEN_BY_HEADS:
+            if layer not in POOLED_LAYERS:
                 next_kernel = model.weights[f"{weights_of(model, following)}/kernel"]
                 kept = _most_important(taken, next_kernel, share)
         weights[f"{name}/kernel"] = np.ascontiguousarray(kernel[..., kept])

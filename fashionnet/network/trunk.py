@@ -52,8 +52,16 @@ def convolutions(block: str) -> list[str]:
     return [f"{block}_conv{number}" for number in range(1, len(BLOCKS[block]) + 1)]
 
 
-SEEN_BY_HEADS = tuple(convolutions(block)[-1] for block in list(BLOCKS)[-2:])
-"""Layers whose pooled answers are what a head takes: their width is fixed."""
+POOLED_BLOCKS = tuple(reversed(list(BLOCKS)[-3:]))
+"""Blocks whose answers to a whole photo are pooled, the last first: the heads see those of the
+first two, embeddings are made of those of all three."""
+
+POOLED_LAYERS = tuple(convolutions(block)[-1] for block in POOLED_BLOCKS)
+"""Layers that end these blocks: their width is fixed."""
+
+SUMMARY_SIZE = sum(2 * BLOCKS[block][-1] for block in POOLED_BLOCKS)
+"""Width of a photo's summary: of each of `POOLED_BLOCKS` the average and the maximum of every
+filter over the whole photo."""
 
 
 def find_imagenet_weights(given: Path | None) -> Path:

@@ -180,7 +180,11 @@ def build_repository(
     use by another build, and where it cannot be written.
     """
     description = Description(
-        network.schema, network.fingerprint, network.embedding_size, _root(catalogue, repository)
+        network.schema,
+        network.fingerprint,
+        network.embedding_size,
+        network.same_picture,
+        _root(catalogue, repository),
     )
     if not isinstance(repository, Path) and repository.protocol not in STORES:
         raise RequestError(

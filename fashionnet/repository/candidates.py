@@ -33,12 +33,13 @@ class Candidates:
         columns: Columns,
         schema: Schema,
         embedding_size: int,
+        same_picture: float,
         mask: NDArray[np.bool_] | None,
         items_of: "Callable[[pa.Table, FashionVectors], Items]",
     ) -> None:
         self.columns = columns
         self.schema = schema
-        self.embedding_size = embedding_size
+        self.embedding_size, self.same_picture = embedding_size, same_picture
         self.mask = mask
         self._items_of = items_of
         self._count = len(columns) if mask is None else int(np.count_nonzero(mask))

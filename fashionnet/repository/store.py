@@ -40,12 +40,14 @@ class Items:
         photos: absolute paths.
         fingerprints: the SHA-256 of each photo, in hexadecimal.
         vectors: what the network said of the photos; embeddings were kept in half precision.
+        same_picture: the cosine from which two embeddings are of one picture that was saved again.
     """
 
     ids: list[str]
     photos: list[str]
     fingerprints: NDArray[np.str_]
     vectors: FashionVectors
+    same_picture: float
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -57,6 +59,7 @@ class Items:
             [self.photos[row] for row in rows],
             self.fingerprints[np.asarray(rows, np.intp)],
             self.vectors.take(np.asarray(rows, np.intp)),
+            self.same_picture,
         )
 
 
@@ -72,6 +75,7 @@ class Repository:
         self.schema = description.schema
         self.model_fingerprint = description.model_fingerprint
         self.embedding_size = description.embedding_size
+        self.same_picture = description.same_picture
         self.root = description.root
         if isinstance(path, Path) and "://" not in self.root:
             self.root = os.path.normpath(path.resolve() / self.root)
@@ -170,7 +174,9 @@ class Repository:
             if where not in self._masks:
                 self._masks = {where: filter_mask(columns, table, self.schema, where)}
             mask = self._masks[where]
-        return Candidates(columns, self.schema, self.embedding_size, mask, self._items)
+        return Candidates(
+            columns, self.schema, self.embedding_size, self.same_picture, mask, self._items
+        )
 
     def _columns(self) -> tuple[Columns, ItemTable] | None:
         """Return the newest columns and the table that they were made from; None if it is small."""
@@ -247,6 +253,7 @@ class Repository:
             self._absolute(table["photo"]),
             np.array(table["_sha256"].to_pylist(), dtype="U64"),
             vectors,
+            self.same_picture,
         )
 
     def _absolute(self, photos: pa.ChunkedArray) -> list[str]:

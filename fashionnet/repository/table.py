@@ -50,6 +50,7 @@ class Description:
         schema: the attributes of its Fashion Vectors.
         model_fingerprint: the model that described its photos.
         embedding_size: the width of its embeddings.
+        same_picture: the cosine from which two of them are of one picture that was saved again.
         root: the folder that its photos lie below, absolute or relative to the repository, or
             its URI.
     """
@@ -57,6 +58,7 @@ class Description:
     schema: Schema
     model_fingerprint: str
     embedding_size: int
+    same_picture: float
     root: str
 
     @classmethod
@@ -80,10 +82,15 @@ class Description:
             size = document["embedding_size"]
             if type(size) is not int or not 1 <= size <= _MAXIMUM_EMBEDDING_SIZE:
                 raise ValueError(f"an embedding of {size} numbers")
+            # Those that were built before it was written down are of networks with this one.
+            same_picture = document.get("same_picture", 0.98)
+            if type(same_picture) is not float or not 0 < same_picture <= 1:
+                raise ValueError(f"one picture from a cosine of {same_picture}")
             return cls(
                 Schema.from_mapping(document["attributes"]),
                 str(document["model"]),
                 size,
+                same_picture,
                 str(document["root"]),
             )
         except OSError as error:
@@ -100,6 +107,7 @@ class Description:
             "attributes": self.schema.to_mapping(),
             "model": self.model_fingerprint,
             "embedding_size": self.embedding_size,
+            "same_picture": self.same_picture,
             "root": self.root,
         }
         text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"

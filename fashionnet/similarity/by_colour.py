@@ -15,8 +15,8 @@ from fashionnet.photos import UnreadablePhotoError, decode, read_ahead, read_byt
 from fashionnet.similarity.colours import SIDE, garment_colours
 from fashionnet.similarity.neighbours import Similar
 
-COLOUR_WEIGHT = 0.1
-"""How much likeness a garment that is wholly of a colour gains from a shift of strength 1."""
+LEAST_COLOUR_WEIGHT = 0.1
+"""How much likeness a garment that is wholly of a colour gains at least from a shift of 1."""
 
 COLOUR_CANDIDATES = 500
 """How many of the most similar items a shift towards a colour looks at."""
@@ -49,14 +49,16 @@ def shift_colours(
 ) -> Similar:
     """Return ranked items, those forward whose garments have the wanted colours.
 
-    Each item's score grows by `COLOUR_WEIGHT` times the shift's strength times the share of the
-    garment that has the colour.
+    Each item's score grows by the shift's strength, times the share of the garment that has the
+    colour, times the range of the items' scores: how far likeness reaches depends on the network
+    and the catalogue. Where it hardly differs, `LEAST_COLOUR_WEIGHT` takes its place.
     """
     gains = np.zeros(len(ranked))
     for place, colours in _colours_of(ranked):
         advance(1)
         gains[place] = sum(shift * colours.get(name, 0.0) for name, shift in shifts.items())
-    scores = (ranked.scores + COLOUR_WEIGHT * gains).round(6)
+    weight = max(float(np.ptp(ranked.scores)), LEAST_COLOUR_WEIGHT) if len(ranked) else 0.0
+    scores = (ranked.scores + weight * gains).round(6)
     order = np.argsort(-scores, kind="stable")
     return replace(ranked.take(order), scores=scores[order])
 
