@@ -18,6 +18,7 @@ from fashionnet.text import plain
 if TYPE_CHECKING:
     from fashionnet.profile import ProfilePhotos
     from fashionnet.repository.store import Items, Repository
+    from fashionnet.similarity.other_embedding import OtherEmbedding
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +52,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--colour", metavar="NAME", help="only items whose garment is mostly of this colour"
     )
     parser.add_argument(
+        "--embedding",
+        metavar="NETWORK_OR_RUN",
+        help="how likeness is seen: a network of keras.applications, such as ResNet50, or the "
+        "folder of an embedding that train-embedding wrote (default: the repository's own)",
+    )
+    parser.add_argument(
+        "--pooling",
+        choices=("max", "average"),
+        default="max",
+        help="of a network's last feature map (default: max)",
+    )
+    parser.add_argument(
         "--output",
         type=Path,
         metavar="FILE",
@@ -79,13 +92,25 @@ def run(arguments: argparse.Namespace) -> int:
     repository = Repository.open(arguments.repository)
     shifts = [Shift.parse(text, repository.schema) for text in arguments.shift]
     items = repository.items()
-    searched = items if arguments.where is None else repository.items(arguments.where)
+    from_samples = arguments.repository.resolve() == SAMPLE_REPOSITORY.resolve()
+    embedding = None
+    if arguments.embedding is not None:
+        from fashionnet.similarity.other_embedding import open_embedding, seen_by
+
+        embedding = open_embedding(arguments.embedding, arguments.pooling)
+        if from_samples:
+            items = with_drawn_photos(items, range(len(items)))
+        with progress(f"seeing with {plain(arguments.embedding)}", len(items)) as advance:
+            items = seen_by(repository, items, embedding, advance)
+    searched = items
+    if arguments.where is not None:
+        met = set(repository.items(arguments.where).ids)
+        searched = items.take([row for row, name in enumerate(items.ids) if name in met])
     own = arguments.query if arguments.query in items.ids else None
-    query = _query(arguments, repository, items)
+    query = _query(arguments, repository, items, embedding)
     if query is None:
         return 1
     by_colour = colour is not None or bool(colour_shifts(shifts, repository.schema))
-    from_samples = arguments.repository.resolve() == SAMPLE_REPOSITORY.resolve()
     if from_samples:
         print(
             f"searching {len(repository)} drawn sample items; --repository names others",
@@ -128,7 +153,10 @@ def _why_nothing(
 
 
 def _query(
-    arguments: argparse.Namespace, repository: "Repository", items: "Items"
+    arguments: argparse.Namespace,
+    repository: "Repository",
+    items: "Items",
+    embedding: "OtherEmbedding | None",
 ) -> "ProfilePhotos | None":
     """Return what is searched for: an item, or else a photo; None where that cannot be read."""
     from fashionnet.profile import ProfilePhotos
@@ -154,4 +182,9 @@ def _query(
             plain(f"note: {name} shows no single garment that the network describes"),
             file=sys.stderr,
         )
-    return ProfilePhotos((Path(name).name,), (described.fingerprints[0],), described.vectors)
+    vectors = described.vectors
+    if embedding is not None:
+        from fashionnet.similarity.other_embedding import embedded_photo
+
+        vectors = replace(vectors, embeddings=embedded_photo(embedding, Path(name))[None])
+    return ProfilePhotos((Path(name).name,), (described.fingerprints[0],), vectors)

@@ -1,8 +1,5 @@
 """The products of a repository in the space of a look model: computed once, kept beside it."""
 
-import hashlib
-import io
-import zipfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,13 +15,12 @@ from fashionnet.compatibility.look_model import LookModel
 from fashionnet.compatibility.worn import find_figure
 from fashionnet.compatibility.worn_cuts import cut_cloth, spread_cloth
 from fashionnet.errors import RequestError
-from fashionnet.files import cache_folder, write_whole
 from fashionnet.photos import Image, UnreadablePhotoError, decode, read_ahead, read_bytes
+from fashionnet.repository.kept_embeddings import kept_embeddings
 from fashionnet.repository.store import Repository
 
 _CATEGORY_WORDS = ("category", "type")
 _MOST_NAMED = 40
-_MOST_BYTES = 8 * 2**30
 _EMBEDDED_AT_ONCE = 8192
 
 
@@ -83,20 +79,14 @@ def look_products(
         table = table.filter(pc.is_in(table["id"], pa.array(only, pa.string())))
     ids = table["id"].to_pylist()
     keys = np.array(table["_sha256"].to_pylist(), "S64")
-    path = _kept_at(repository, look)
-    known, embeddings = _read_kept(path, look)
-    missing = np.flatnonzero(~np.isin(keys, known))
-    if len(missing):
-        fresh = list(dict.fromkeys(keys[missing].tolist()))
-        first = {key: row for row, key in reversed(list(enumerate(keys.tolist())))}
-        names = [ids[first[key]] for key in fresh]
-        computed = _computed(repository, look, backbone, names, advance)
-        known = np.concatenate([known, np.array(fresh, "S64")])
-        embeddings = np.concatenate([embeddings, computed.astype(np.float16)])
-        order = np.argsort(known)
-        known, embeddings = known[order], embeddings[order]
-        _keep(path, known, embeddings)
-    found = embeddings[np.searchsorted(known, keys)].astype(np.float32)
+    found = kept_embeddings(
+        repository,
+        f"look-{look.fingerprint}",
+        look.weights["categories"].shape[1],
+        ids,
+        keys,
+        lambda names: _computed(repository, look, backbone, names, advance),
+    )
     return LookProducts(ids, found, np.asarray(found.any(axis=1)))
 
 
@@ -206,36 +196,3 @@ def _computed(
     if pooled:
         embeddings[readable] = look.products(np.stack(pooled))
     return embeddings
-
-
-def _kept_at(repository: Repository, look: LookModel) -> Path:
-    name = f"look-{look.fingerprint}.npz"
-    if isinstance(repository.path, Path):
-        return repository.path / name
-    place = hashlib.sha256(str(repository.path).encode()).hexdigest()[:16]
-    return cache_folder() / "looks" / place / name
-
-
-def _read_kept(path: Path, look: LookModel) -> tuple[NDArray[np.bytes_], NDArray[np.float16]]:
-    size = look.weights["categories"].shape[1]
-    nothing = np.zeros(0, "S64"), np.zeros((0, size), np.float16)
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            return nothing
-        with np.load(path, allow_pickle=False) as file:
-            keys, embeddings = file["keys"], file["embeddings"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-        # What is missing or damaged is computed again.
-        return nothing
-    if keys.dtype != "S64" or embeddings.shape != (len(keys), size):
-        return nothing
-    return keys, embeddings
-
-
-def _keep(path: Path, keys: NDArray[np.bytes_], embeddings: NDArray[np.float16]) -> None:
-    file = io.BytesIO()
-    np.savez(file, keys=keys, embeddings=embeddings)
-    # A repository that may only be read is searched all the same.
-    with suppress(RequestError, OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, file.getvalue())
