@@ -23,7 +23,7 @@ from fashionnet.similarity.other_embedding import (
 
 @pytest.fixture(scope="module")
 def resnet():
-    return PooledNetwork("ResNet50", "max", weights="random")
+    return PooledNetwork("ResNet50", "max", weights="random", precision="float32")
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_a_trained_embedding_is_named_by_its_folder(tmp_path):
     found = embedded_photo(embedding, photo)
     expected = TrainedEmbedding.open(tmp_path).embed([pixels])[0]
     assert embedding.size == 6
-    assert float(found @ expected / np.linalg.norm(expected)) == pytest.approx(1, abs=1e-4)
+    assert float(found @ expected / np.linalg.norm(expected)) == pytest.approx(1, abs=1e-2)
     first = embedding.fingerprint
     network = build_network(experiment, "float32")
     network.trained.set_weights([weight + 1 for weight in network.trained.get_weights()])

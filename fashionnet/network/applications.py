@@ -51,7 +51,7 @@ def application(name: str, weights: str, image_size: int, where: str) -> keras.M
         raise RequestError(
             f"{where} {name}: its ImageNet weights are not on this machine and "
             f"could not be downloaded ({_line(error)}): fetch them where there is internet, or "
-            'take weights = "random" or model = "VGG16"'
+            "take VGG16, whose weights may be named, or random ones where an experiment names them"
         ) from error
     if arrays:
         for layer in (layer for block in BLOCKS for layer in convolutions(block)):

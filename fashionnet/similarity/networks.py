@@ -53,7 +53,7 @@ def build_network(experiment: EmbeddingExperiment, precision: str) -> EmbeddingN
     """Build what an experiment asks for, with weights where they start."""
     settings = experiment.network
     keras.utils.set_random_seed(experiment.seed)
-    with _policy(precision):
+    with dtype_policy(precision):
         if isinstance(settings, SeedCNN):
             return EmbeddingNetwork(settings.image_size, None, _seed_cnn(settings, experiment.size))
         if isinstance(settings, Autoencoder):
@@ -63,7 +63,8 @@ def build_network(experiment: EmbeddingExperiment, precision: str) -> EmbeddingN
 
 
 @contextmanager
-def _policy(precision: str) -> Iterator[None]:
+def dtype_policy(precision: str) -> Iterator[None]:
+    """Build Keras layers in a precision: `float32` or `mixed_bfloat16`."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:

@@ -48,7 +48,9 @@ class OtherEmbedding(Protocol):
 class PooledNetwork:
     """A network of keras.applications whose last feature map is pooled; see `OtherEmbedding`."""
 
-    def __init__(self, name: str, pooling: Pooling, weights: str = "imagenet") -> None:
+    def __init__(
+        self, name: str, pooling: Pooling, weights: str = "imagenet", precision: str = "auto"
+    ) -> None:
         """Build it; RequestError for a name that is not known and weights that are not at hand."""
         with quiet_import():
             import keras
@@ -58,13 +60,18 @@ class PooledNetwork:
                 preprocessed,
                 weights_fingerprint,
             )
+            from fashionnet.network.training import fast_precision
+            from fashionnet.similarity.networks import dtype_policy
         keras.utils.set_random_seed(0)
-        body = application(name, weights, IMAGE_SIZE, "--embedding")
+        precision = fast_precision() if precision == "auto" else precision
+        with dtype_policy(precision):
+            body = application(name, weights, IMAGE_SIZE, "--embedding")
         layers = keras.layers
-        pool = layers.GlobalMaxPooling2D() if pooling == "max" else layers.GlobalAveragePooling2D()
+        pool = layers.GlobalMaxPooling2D if pooling == "max" else layers.GlobalAveragePooling2D
         image = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 3))
-        self._network = keras.Model(image, pool(body(preprocessed(name, image))))
-        self.fingerprint = weights_fingerprint(self._network, (name, pooling))
+        pooled = pool(dtype="float32")(body(preprocessed(name, image)))
+        self._network = keras.Model(image, pooled)
+        self.fingerprint = weights_fingerprint(self._network, (name, pooling, precision))
         self.size = int(self._network.output.shape[-1])
 
     def embed(self, images: Iterable[Image]) -> NDArray[np.float32]:
@@ -81,12 +88,14 @@ class _Trained:
 
     def __init__(self, folder: Path) -> None:
         with quiet_import():
+            from fashionnet.network.training import fast_precision
             from fashionnet.similarity.trained import WEIGHTS, TrainedEmbedding
 
-        trained = TrainedEmbedding.open(folder)
+        precision = fast_precision()
+        trained = TrainedEmbedding.open(folder, precision)
         self.size, self.embed = trained.size, trained.embed
         content = (folder / EXPERIMENT_FILE).read_bytes() + (folder / WEIGHTS).read_bytes()
-        self.fingerprint = hashlib.sha256(content).hexdigest()[:16]
+        self.fingerprint = hashlib.sha256(content + precision.encode()).hexdigest()[:16]
 
 
 def open_embedding(name: str, pooling: Pooling = "max") -> OtherEmbedding:
