@@ -124,3 +124,33 @@ def test_a_trained_embedding_is_named_by_its_folder(tmp_path):
 def test_a_network_that_is_none_is_told_the_nearest():
     with pytest.raises(RequestError, match="did you mean ResNet50"):
         open_embedding("Resnet-50")
+
+
+def test_a_folder_that_no_training_wrote_is_one_line(tmp_path):
+    with pytest.raises(RequestError, match="not a folder that train-embedding wrote"):
+        open_embedding(str(tmp_path))
+    with pytest.raises(RequestError, match="no such folder"):
+        open_embedding(str(tmp_path / "runs"))
+
+
+@pytest.mark.parametrize("size", [0, 10, 1000])
+def test_a_kept_file_cut_short_is_computed_again(place, resnet, size):
+    repository = Repository.open(place / "repository")
+    before = seen_by(repository, repository.items(), resnet).vectors.embeddings
+    (kept,) = (place / "repository").glob("embedding-*.npz")
+    kept.write_bytes(kept.read_bytes()[:size])
+    again = seen_by(repository, repository.items(), resnet).vectors.embeddings
+    np.testing.assert_allclose(again, before, atol=1e-3)
+    assert kept.stat().st_size > 1000
+
+
+def test_what_cannot_be_read_is_said_and_pooling_alone_is_refused(place, capsys):
+    items = Repository.open(place / "repository").items()
+    (gone,) = (place / "shop").glob(f"{items.ids[1]}.*")
+    gone.unlink()
+    similar(place, items.ids[0], "--embedding", "ResNet50")
+    assert (
+        f"1 items, such as {items.ids[1]}, whose photos cannot be read" in capsys.readouterr().err
+    )
+    with pytest.raises(RequestError, match="--pooling is of an --embedding"):
+        similar(place, items.ids[0], "--pooling", "average")

@@ -60,8 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pooling",
         choices=("max", "average"),
-        default="max",
-        help="of a network's last feature map (default: max)",
+        help="of the last feature map of an --embedding (default: max)",
     )
     parser.add_argument(
         "--output",
@@ -93,18 +92,30 @@ def run(arguments: argparse.Namespace) -> int:
     shifts = [Shift.parse(text, repository.schema) for text in arguments.shift]
     items = repository.items()
     from_samples = arguments.repository.resolve() == SAMPLE_REPOSITORY.resolve()
+    met = None if arguments.where is None else set(repository.items(arguments.where).ids)
     embedding = None
+    if arguments.pooling and arguments.embedding is None:
+        raise RequestError("--pooling is of an --embedding: name one, such as ResNet50")
     if arguments.embedding is not None:
         from fashionnet.similarity.other_embedding import open_embedding, seen_by
 
-        embedding = open_embedding(arguments.embedding, arguments.pooling)
+        embedding = open_embedding(arguments.embedding, arguments.pooling or "max")
         if from_samples:
             items = with_drawn_photos(items, range(len(items)))
         with progress(f"seeing with {plain(arguments.embedding)}", len(items)) as advance:
-            items = seen_by(repository, items, embedding, advance)
+            seen = seen_by(repository, items, embedding, advance)
+        unseen = set(items.ids) - set(seen.ids)
+        if unseen:
+            print(
+                plain(
+                    f"note: left out: {len(unseen)} items, such as {min(unseen)}, whose photos "
+                    "cannot be read"
+                ),
+                file=sys.stderr,
+            )
+        items = seen
     searched = items
-    if arguments.where is not None:
-        met = set(repository.items(arguments.where).ids)
+    if met is not None:
         searched = items.take([row for row, name in enumerate(items.ids) if name in met])
     own = arguments.query if arguments.query in items.ids else None
     query = _query(arguments, repository, items, embedding)

@@ -67,8 +67,9 @@ def _read(path: Path, size: int) -> tuple[NDArray[np.bytes_], NDArray[np.float16
             return nothing
         with np.load(path, allow_pickle=False) as file:
             keys, embeddings = file["keys"], file["embeddings"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-        # What is missing or damaged is computed again.
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
+        # What is missing or damaged is computed again; RuntimeError is how zipfile says of a
+        # damaged header that it cannot read such a file.
         return nothing
     if keys.dtype != "S64" or embeddings.shape != (len(keys), size):
         return nothing

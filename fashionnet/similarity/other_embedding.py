@@ -16,6 +16,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionnet.errors import RequestError
 from fashionnet.experiments import EXPERIMENT_FILE
 from fashionnet.locations import location
 from fashionnet.network.projection import unit_length
@@ -103,6 +104,16 @@ def open_embedding(name: str, pooling: Pooling = "max") -> OtherEmbedding:
 
     Raises RequestError for a name that is neither.
     """
+    if Path(name).is_dir() and not (Path(name) / EXPERIMENT_FILE).is_file():
+        raise RequestError(
+            f"--embedding {name}: not a folder that train-embedding wrote ({EXPERIMENT_FILE} is "
+            "missing)"
+        )
+    if Path(name).name != name and not Path(name).is_dir():
+        raise RequestError(
+            f"--embedding {name}: no such folder; expected one that train-embedding wrote, or a "
+            "network of keras.applications such as ResNet50"
+        )
     return _Trained(Path(name)) if Path(name).is_dir() else PooledNetwork(name, pooling)
 
 
